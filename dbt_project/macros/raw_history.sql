@@ -1,0 +1,71 @@
+{#
+  Raw keeps history; these macros pick the current rows out of it. How raw is stored (an append-only
+  log, or scd2 with a validity range) is known here and nowhere else: moving raw to files, or
+  building the shop as it stood after some earlier load (var as_of_load), changes this file only.
+#}
+
+{#
+  The loads that may be read. A load is several transactions; only its row in _dlt_loads says that
+  all of them arrived. Load ids are unix times of equal length, so they sort as text.
+#}
+{% macro completed_loads(source_name, column='load_id') -%}
+    select {{ column }} from {{ source(source_name, '_dlt_loads') }}
+    where
+        status = 0
+        {% if var('as_of_load', none) is not none -%}
+        and load_id <= '{{ var("as_of_load") }}'
+        {% endif -%}
+{%- endmacro %}
+
+{#
+  Log: every version of a row was appended. The newest load wins; two versions in one load have no
+  order of their own, so the row hash decides, to give the same answer every time.
+#}
+{% macro current_rows_of_log(source_name, table, key) -%}
+    select * from (
+        select
+            *,
+            row_number() over (
+                partition by {{ key | join(', ') }}
+                order by _dlt_load_id desc, _dlt_id asc
+            ) as _version_back
+        from {{ source(source_name, table) }}
+        where _dlt_load_id in ({{ completed_loads(source_name) }})
+    ) as versions
+    where _version_back = 1
+{%- endmacro %}
+
+{#
+  The nested rows of a log's current rows. They carry the load and the hash of the row they came
+  with, so an item that a later version of its order no longer has stays behind by itself.
+#}
+{% macro nested_rows_of_log(source_name, table, parent, parent_key) -%}
+    select nested.* from {{ source(source_name, table) }} as nested
+    inner join ({{ current_rows_of_log(source_name, parent, parent_key) }}) as parent
+        on
+            nested._dlt_load_id = parent._dlt_load_id
+            and nested._dlt_parent_id = parent._dlt_id
+{%- endmacro %}
+
+{#
+  scd2: a changed or vanished row is closed by _dlt_valid_to. A load that never completed may have
+  closed rows too; a closing later than the last completed load does not count.
+#}
+{% macro current_rows_of_scd2(source_name, table, key) -%}
+    select * from (
+        select
+            *,
+            row_number() over (
+                partition by {{ key | join(', ') }}
+                order by _dlt_load_id desc, _dlt_id asc
+            ) as _version_back
+        from {{ source(source_name, table) }}
+        where
+            _dlt_load_id in ({{ completed_loads(source_name) }})
+            and (
+                _dlt_valid_to is null
+                or _dlt_valid_to > ({{ completed_loads(source_name, 'max(inserted_at)') }})
+            )
+    ) as versions
+    where _version_back = 1
+{%- endmacro %}
