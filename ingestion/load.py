@@ -1,0 +1,131 @@
+"""Load one source into raw, all of it or nothing of it, and say what happened."""
+
+import shutil
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dlt
+from dlt.common import json
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from ingestion.errors import SourceFailed, find_cause
+from ingestion.heal import heal
+from ingestion.progress import Progress, Watch, ignore
+from ingestion.registry import find_source
+
+COUNT_LOADED = "select count(*) from {table} where _dlt_load_id = any(%s)"
+
+
+@dataclass
+class LoadRecord:
+    """What one load did. Times are UTC; counts are rows."""
+
+    source: str
+    dataset: str
+    started_at: datetime
+    finished_at: datetime | None = None
+    load_ids: list[str] = field(default_factory=list)
+    loaded: dict[str, int] = field(default_factory=dict)  # table -> rows that raw did not hold yet
+    received: dict[str, int] = field(default_factory=dict)  # resource -> rows the API sent
+    pages: dict[str, int] = field(default_factory=dict)  # resource -> pages fetched
+    endpoints: dict[str, str] = field(default_factory=dict)  # resource -> its URL, no secrets
+    retries: list[str] = field(default_factory=list)  # faults of the API that a retry got over
+    mended: dict[str, int] = field(default_factory=dict)  # table -> rows a dead load had left
+    schema_hash: str | None = None
+    error: str | None = None
+
+
+def load(
+    name: str,
+    credentials: str,
+    work_dir: Path,
+    artifacts: Path | None = None,
+    watch: Watch = ignore,
+    record: LoadRecord | None = None,
+    **options: Any,
+) -> LoadRecord:
+    """Load the source `name` into the dataset `raw_<name>`.
+
+    Args:
+        name: a source of the registry.
+        credentials: a `postgresql://` URL.
+        work_dir: dlt's local folder; emptied first, the warehouse holds all state.
+        artifacts: where to put dlt's trace and schema, also after a failure.
+        watch: told of each page and each load job.
+        record: filled in as the load goes, so that a failure leaves what was known.
+        options: arguments of the source function, such as base_url; with `window`, only the
+            cursor resources are loaded.
+
+    Raises:
+        SourceFailed, RowsRejected: with the sentence to show; nothing is visible in raw.
+        KeyError: no such source.
+    """
+    make_source = find_source(name)
+    record = record or LoadRecord(name, f"raw_{name}", datetime.now(UTC))
+    shutil.rmtree(work_dir, ignore_errors=True)
+    progress = Progress(record, watch)
+    pipeline = dlt.pipeline(
+        f"ecluse_{name}",
+        pipelines_dir=str(work_dir),
+        destination=dlt.destinations.postgres(credentials),
+        dataset_name=record.dataset,
+        progress=progress,
+    )
+    source = make_source(observer=progress, **options)
+    if options.get("window"):
+        source = source.with_resources(*_cursor_resources(source))
+    try:
+        with pipeline.sql_client() as client:
+            record.mended = heal(client)
+        pipeline.run(source)
+        _count(pipeline, record)
+    except Exception as error:
+        cause = find_cause(error) or SourceFailed(_sentence(name, error))
+        record.error = str(cause)
+        raise cause from error
+    finally:
+        record.finished_at = datetime.now(UTC)
+        if artifacts:
+            _save(pipeline, name, artifacts)
+    return record
+
+
+def _cursor_resources(source: Any) -> list[str]:
+    return [
+        name
+        for name, resource in source.selected_resources.items()
+        if resource.write_disposition == "append"
+    ]
+
+
+def _count(pipeline: dlt.Pipeline, record: LoadRecord) -> None:
+    trace = pipeline.last_trace
+    record.load_ids = list(trace.last_load_info.loads_ids) if trace.last_load_info else []
+    record.schema_hash = pipeline.default_schema.version_hash
+    with pipeline.sql_client() as client:
+        for table in pipeline.default_schema.data_table_names():
+            sql = COUNT_LOADED.format(table=client.escape_column_name(table))
+            rows = client.execute_sql(sql, record.load_ids)
+            record.loaded[table] = rows[0][0] if rows else 0
+
+
+def _save(pipeline: dlt.Pipeline, name: str, artifacts: Path) -> None:
+    artifacts.mkdir(parents=True, exist_ok=True)
+    if pipeline.last_trace:
+        trace = json.dumps(pipeline.last_trace.asdict(), pretty=True)
+        (artifacts / f"{name}.trace.json").write_text(trace)
+    if pipeline.default_schema_name:
+        schema = pipeline.default_schema.to_pretty_yaml()
+        (artifacts / f"{name}.schema.yaml").write_text(schema)
+
+
+def _sentence(name: str, error: Exception) -> str:
+    step = f" in the step {error.step!r}" if isinstance(error, PipelineStepFailed) else ""
+    root: BaseException = error
+    while root.__cause__ or root.__context__:
+        root = root.__cause__ or root.__context__  # type: ignore[assignment]
+    said = str(root).strip().splitlines() or [type(root).__name__]
+    return f"{name}: the load broke{step}: {said[0]}. Nothing of it is visible."
+

@@ -1,0 +1,156 @@
+"""Fetch the pages of an endpoint as rows of raw JSON, with dlt's RESTClient doing the HTTP.
+
+dlt pages, authenticates, retries with back-off and honours Retry-After. Two things are added:
+a page is cut into rows without making Python objects of it, and an answer that is no page of
+rows (HTML, truncated JSON, the page before once more) counts as a fault worth another try.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+from dlt.sources.helpers.requests import Client
+from dlt.sources.helpers.rest_client import RESTClient
+from dlt.sources.helpers.rest_client.paginators import HeaderLinkPaginator
+from requests import PreparedRequest, Response
+from requests.exceptions import ConnectionError as NoConnection
+from requests.exceptions import HTTPError, RequestException, Timeout
+
+from ingestion.errors import SourceFailed
+
+_rows = msgspec.json.Decoder(list[msgspec.Raw])
+
+# status -> what it means and what to do; any other status gets the general sentence
+ADVICE = {
+    401: "it wants credentials, or refuses ours: set them in the environment (see docs/sources.md)",
+    403: "our credentials do not allow this: ask the API's owner for access",
+    404: "there is nothing at this address: check the base URL and its path, such as /api/v1",
+    429: "it still asks us to slow down: try later, or raise RUNTIME__REQUEST_MAX_ATTEMPTS",
+}
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page: `rows` are the JSON objects as bytes; `number` counts from 1."""
+
+    resource: str
+    number: int
+    url: str
+    rows: list[msgspec.Raw]
+
+
+class Observer(Protocol):
+    """Whoever wants to know what comes in."""
+
+    def page(self, page: Page) -> None:
+        """A page was fetched."""
+
+    def retry(self, fault: str) -> None:
+        """A request failed in a way that is worth another try."""
+
+
+class PageClient(RESTClient):
+    """A RESTClient whose pages are lists of raw JSON rows."""
+
+    def __init__(self, base_url: str, observer: Observer | None = None) -> None:
+        """Page through `base_url` by the Link header; retries follow dlt's [runtime] settings."""
+        self._digests: dict[bytes, str] = {}
+        self._observer = observer
+        client = Client(retry_condition=self._is_worth_another_try)
+        client.configure()
+        super().__init__(base_url, paginator=HeaderLinkPaginator(), session=client.session)
+
+    def pages(self, resource: str, path: str, params: dict[str, Any]) -> Iterator[Page]:
+        """The pages of an endpoint, one request at a time: kind to a slow peer.
+
+        Raises:
+            SourceFailed: the API failed for good; the sentence says where and what to do.
+        """
+        self._digests.clear()
+        number = 0
+        url = f"{(self.base_url or '').rstrip('/')}/{path}"
+        try:
+            for page in self.paginate(path, params=params, data_selector="$"):
+                number += 1
+                url = _plain(page.response.request)
+                fetched = Page(resource, number, url, page)
+                if self._observer:
+                    self._observer.page(fetched)
+                yield fetched
+        except RequestException as error:
+            where = f"{resource}, page {number + 1} ({_asked(error) or url})"
+            raise SourceFailed(f"{where}: {_explain(error)}. Nothing of it was loaded.") from error
+
+    def extract_response(self, response: Response, data_selector: Any) -> list[Any]:
+        """The rows of an answer; called by RESTClient once the retries are over."""
+        fault = self._fault(response)
+        if fault:
+            raise RequestException(fault, request=response.request, response=response)
+        self._digests[_digest(response)] = _plain(response.request)
+        return _rows.decode(response.content)
+
+    def _is_worth_another_try(self, response: Response | None, error: BaseException | None) -> bool:
+        if error is not None:
+            status = getattr(getattr(error, "response", None), "status_code", None)
+            self._tell(f"HTTP {status}" if status else type(error).__name__)
+            return False  # the client's own rules decide
+        fault = self._fault(response) if response is not None and response.ok else None
+        if fault:
+            self._tell(fault)
+        return fault is not None
+
+    def _tell(self, fault: str) -> None:
+        if self._observer:
+            self._observer.retry(fault)
+
+    def _fault(self, response: Response) -> str | None:
+        """What makes a successful answer no page of rows; None when it is one."""
+        body = response.content
+        try:
+            rows = _rows.decode(body)
+        except msgspec.MsgspecError as error:
+            kind = response.headers.get("Content-Type", "no content type").split(";")[0]
+            if body.lstrip()[:1] == b"<":
+                return f"it answered with a web page ({kind}) instead of JSON: check the base URL"
+            return f"its JSON is broken or no list ({error}; {len(body)} bytes of {kind})"
+        earlier = self._digests.get(_digest(response))
+        if rows and earlier and earlier != _plain(response.request):
+            return f"it sent the same page twice (as {earlier}), so rows would be missing"
+        return None
+
+
+def _digest(response: Response) -> bytes:
+    return hashlib.blake2b(response.content, digest_size=16).digest()
+
+
+def _plain(request: PreparedRequest) -> str:
+    """The URL without a user, password or token in it."""
+    url = request.url or ""
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    path, question, query = path.partition("?")
+    kept = "&".join(
+        part for part in query.split("&") if not _is_secret(part.partition("=")[0].lower())
+    )
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}{question if kept else ''}{kept}"
+
+
+def _is_secret(name: str) -> bool:
+    return any(word in name for word in ("key", "token", "secret", "password", "signature"))
+
+
+def _asked(error: RequestException) -> str | None:
+    return _plain(error.request) if isinstance(error.request, PreparedRequest) else None
+
+
+def _explain(error: RequestException) -> str:
+    if isinstance(error, HTTPError) and error.response is not None:
+        status = error.response.status_code
+        return f"the API answered {status}: {ADVICE.get(status, 'it failed on every try')}"
+    if isinstance(error, Timeout):
+        return "the API did not answer in time: try later, or raise RUNTIME__REQUEST_TIMEOUT"
+    if isinstance(error, NoConnection):
+        return "the API cannot be reached, or it hung up: check the base URL and the network"
+    return f"the API misbehaved: {error}"

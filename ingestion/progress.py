@@ -1,0 +1,64 @@
+"""What a load tells while it goes: pages and rows as they come, jobs as they are loaded."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from dlt.common.runtime.collector import Collector
+
+from ingestion.pages import Page
+
+if TYPE_CHECKING:
+    from ingestion.load import LoadRecord
+
+# (stage, name, done, total): ("extract", "orders", rows so far, None), ("load", "jobs", 3, 8)
+Watch = Callable[[str, str, int, int | None], None]
+
+
+def ignore(stage: str, name: str, done: int, total: int | None) -> None:
+    """A `Watch` that shows nothing."""
+
+
+class Progress(Collector):
+    """dlt's progress collector, which also counts pages into the load's record."""
+
+    def __init__(self, record: "LoadRecord", watch: Watch) -> None:
+        """Count into `record`, tell `watch`."""
+        super().__init__()
+        self._record, self._watch = record, watch
+        self._jobs: dict[str, int] = {}
+
+    def page(self, page: Page) -> None:
+        """A page has come in; called before it is decoded."""
+        record = self._record
+        record.pages[page.resource] = record.pages.get(page.resource, 0) + 1
+        record.received[page.resource] = record.received.get(page.resource, 0) + len(page.rows)
+        record.endpoints.setdefault(page.resource, page.url.partition("?")[0])
+        self._watch("extract", page.resource, record.received[page.resource], None)
+
+    def retry(self, fault: str) -> None:
+        """A request failed and may be tried again; kept in the record either way."""
+        self._record.retries.append(fault)
+        self._watch("extract", f"fault: {fault}", 0, None)
+
+    def update(  # noqa: PLR0913, PLR0917 - the signature is dlt's
+        self,
+        name: str,
+        inc: int = 1,
+        total: int | None = None,
+        inc_total: int | None = None,
+        message: str | None = None,
+        label: str = "",
+    ) -> None:
+        """Called by dlt; only the load jobs are of interest, pages are counted above."""
+        if name == "Jobs" and self.step.startswith("Load"):
+            self._jobs["done"] = self._jobs.get("done", 0) + inc
+            self._jobs["total"] = total if total is not None else self._jobs.get("total", 0)
+            self._watch("load", "files", self._jobs["done"], self._jobs["total"] or None)
+
+    def _start(self, step: str) -> None:
+        stage = step.split()[0].lower()
+        if stage != "extract":
+            self._watch(stage, "files", 0, None)
+
+    def _stop(self) -> Any:
+        self._jobs.clear()

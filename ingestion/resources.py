@@ -1,0 +1,155 @@
+"""The two kinds of resource that raw knows: a log read by cursor, and a snapshot with history.
+
+Both fetch pages in one generator and decode them in dlt's worker threads. Rows become visible
+only when dlt marks the whole load as complete.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import dlt
+import pyarrow as pa
+import pyarrow.compute as pc
+from dlt.sources import DltResource
+
+from ingestion.contract import Contract
+from ingestion.decode import decode
+from ingestion.errors import RowsRejected
+from ingestion.known_rows import count_current, current_ids
+from ingestion.pages import Page
+
+Fetch = Callable[..., Iterator[Page]]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Whole days to load again, both included; either end may be open."""
+
+    since: date | None = None
+    until: date | None = None
+
+
+def cursor_resource(
+    contract: Contract, cursor: str, fetch: Fetch, lookback_days: int, window: Window | None
+) -> DltResource:
+    """An append-only log. A row comes in again only when its content changed.
+
+    The cursor is the newest `cursor` value seen, kept in dlt's state, which is committed with the
+    load and so never runs ahead of it.
+    """
+    # a window starts where it is told; without one, the cursor and the look-back decide
+    session: dict[str, Any] = {}
+
+    def pages() -> Iterator[Page]:
+        state = dlt.current.resource_state(contract.table)
+        newest = datetime.fromisoformat(state["newest"]) if "newest" in state else None
+        start = newest.date() - timedelta(days=lookback_days) if newest else None
+        span = window or Window(since=start)
+        session["state"], session["lock"], session["first"] = state, threading.Lock(), newest is None
+        session["known"] = current_ids(contract, cursor, span.since, span.until)
+        yield from fetch(contract.table, span.since, span.until)
+
+    def rows(page: Page) -> Iterator[Any]:
+        tables = decode(page, contract)
+        own = tables.pop(contract.table)
+        if window is None and own.num_rows:
+            newest = pc.max(own[cursor]).as_py().isoformat()
+            with session["lock"]:
+                session["state"]["newest"] = max(session["state"].get("newest", newest), newest)
+        fresh = pc.invert(pc.is_in(own["_dlt_id"], value_set=session["known"]))
+        own = own.filter(fresh)
+        # a table must exist after the first load even if the API had no rows for it
+        if own.num_rows or session["first"]:
+            yield _marked(contract, own)
+        for _, child in contract.children:
+            nested = tables[child.table]
+            mine = pc.is_in(nested["_dlt_parent_id"], value_set=own["_dlt_id"].combine_chunks())
+            nested = nested.filter(mine)
+            if nested.num_rows or session["first"]:
+                yield _marked(child, nested)
+
+    return _resource(contract, pages, rows, "append", selected=True)
+
+
+def snapshot_resource(
+    contract: Contract, fetch: Fetch, allow_empty: bool = False, selected: bool = True
+) -> DltResource:
+    """A full snapshot on each load; dlt's scd2 keeps every version of a row with its validity.
+
+    A snapshot without rows is believed only on the first load or with `allow_empty`.
+    """
+    seen: dict[str, str] = {}
+    lock = threading.Lock()
+
+    def pages() -> Iterator[Page]:
+        seen.clear()
+        any_rows = False
+        for page in fetch(contract.table):
+            any_rows = any_rows or bool(page.rows)
+            if page.rows:
+                yield page
+        current = 0 if any_rows or allow_empty else count_current(contract)
+        if current:
+            raise RowsRejected(
+                f"{contract.table}: the API sent an empty list, but {current:,} rows are current. "
+                "Nothing was changed. If they are really gone, say so with "
+                f"`ecluse ingest --allow-empty {contract.table}`."
+            )
+        if not any_rows:
+            yield Page(contract.table, 1, "", [])
+
+    def rows(page: Page) -> Iterator[Any]:
+        table = decode(page, contract)[contract.table]
+        keys = zip(*(table[name].to_pylist() for name in contract.key), strict=True)
+        ids = table["_dlt_id"].to_pylist()
+        fresh = []
+        with lock:
+            for key, content in zip(map("\x1f".join, keys), ids, strict=True):
+                before = seen.setdefault(key, content)
+                if before is not content and before != content:
+                    raise _conflict(page, contract, key)
+                fresh.append(before is content)
+        table = table.filter(pa.array(fresh))
+        # the empty page of an empty snapshot creates the table, or retires all its rows
+        if table.num_rows or not page.rows:
+            yield _marked(contract, table)
+
+    disposition = {
+        "disposition": "merge",
+        "strategy": "scd2",
+        "row_version_column_name": "_dlt_id",
+    }
+    return _resource(contract, pages, rows, disposition, selected)
+
+
+def _resource(
+    contract: Contract, pages: Any, rows: Any, disposition: Any, selected: bool
+) -> DltResource:
+    fetched = dlt.resource(pages, name=f"{contract.table}_pages", selected=False)
+    return dlt.transformer(
+        rows,
+        data_from=fetched,
+        name=contract.table,
+        write_disposition=disposition,
+        parallelized=True,
+        selected=selected,
+    )
+
+
+def _marked(contract: Contract, table: pa.Table) -> Any:
+    # hints travel with the rows: those of the resource would be given to its child table too
+    columns = [*contract.hints(), {"name": "_dlt_id", "data_type": "text", "nullable": False}]
+    hints = dlt.mark.make_hints(table_name=contract.table, columns=columns)
+    return dlt.mark.with_hints(table, hints, create_table_variant=True)
+
+
+def _conflict(page: Page, contract: Contract, key: str) -> RowsRejected:
+    shown = key.replace("\x1f", ", ")
+    return RowsRejected(
+        f"{contract.table}, page {page.number} ({page.url}): the key {shown} "
+        f"({', '.join(contract.key)}) stands on two rows that differ. Nothing was loaded; mend "
+        "the API, or the key in the contract beside the source."
+    )

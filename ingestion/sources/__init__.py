@@ -1,0 +1,1 @@
+"""One folder for each source: endpoints, keys, cursor, contract, and the quirks of its API."""

@@ -1,0 +1,52 @@
+"""The Jaffle Shop: orders with their items by cursor, everything else as a snapshot."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import dlt
+from dlt.sources import DltResource
+
+from ingestion.pages import Observer, Page, PageClient
+from ingestion.resources import Window, cursor_resource, snapshot_resource
+from ingestion.sources.jaffle_shop.contract import ITEMS, ORDERS, SNAPSHOTS
+
+
+@dlt.source(name="jaffle_shop", max_table_nesting=0)
+def jaffle_shop(
+    base_url: str = dlt.config.value,
+    page_size: int = dlt.config.value,
+    lookback_days: int = dlt.config.value,
+    window: Window | None = None,
+    allow_empty: tuple[str, ...] = (),
+    observer: Observer | None = None,
+) -> list[DltResource]:
+    """The six resources of the API at `base_url`, such as `https://host/api/v1`.
+
+    Args:
+        base_url: where the API is.
+        page_size: rows in one page.
+        lookback_days: how far before the newest known order the next load starts again, so that
+            orders which arrive late are seen. Whole days.
+        window: load only the orders of these days and leave the cursor where it is.
+        allow_empty: snapshot resources that may lose all their rows in this load.
+        observer: told of each page and each fault.
+    """
+    client = PageClient(base_url, observer)
+
+    def fetch(endpoint: str, since: date | None = None, until: date | None = None) -> Iterator[Page]:
+        params: dict[str, Any] = {"page_size": page_size}
+        if since:
+            params["start_date"] = since.isoformat()
+        if until:
+            params["end_date"] = until.isoformat()
+        return client.pages(endpoint, endpoint, params)
+
+    orders = cursor_resource(ORDERS, "ordered_at", fetch, lookback_days, window)
+    snapshots = [
+        snapshot_resource(contract, fetch, allow_empty=contract.table in allow_empty)
+        for contract in SNAPSHOTS
+    ]
+    # The same rows as orders.items[], and no cursor to fetch only the new ones by.
+    items = snapshot_resource(ITEMS, fetch, selected=False)
+    return [orders, *snapshots, items]
