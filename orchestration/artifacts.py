@@ -1,0 +1,128 @@
+"""dbt's JSON artifacts as narrow frozen dataclasses: rows of the ops tables."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class NodeResult:
+    """One dbt node of a build. Times are ISO 8601 in UTC."""
+
+    unique_id: str
+    name: str
+    resource_type: str
+    status: str
+    message: str | None
+    relation: str | None
+    rows_affected: int | None
+    seconds: float
+    started_at: str | None
+    finished_at: str | None
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """One data or unit test. `failures` counts rows; None when the test could not run."""
+
+    __test__ = False  # not a test class for pytest
+
+    unique_id: str
+    name: str
+    tested: str | None
+    column_name: str | None
+    severity: str
+    status: str
+    failures: int | None
+    message: str | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """The age of one source table. `status`: pass, warn, error or runtime error."""
+
+    source: str
+    table_name: str
+    status: str
+    newest_at: str | None
+    age_seconds: float | None
+
+
+def read_build(folder: Path) -> tuple[list[NodeResult], list[TestResult]]:
+    """The nodes and tests of the build whose manifest and run results are in `folder`."""
+    results, manifest = _read(folder / "run_results.json"), _read(folder / "manifest.json")
+    known = {**manifest.get("nodes", {}), **manifest.get("unit_tests", {})}
+    nodes, tests = [], []
+    for result in results.get("results", []):
+        node = known.get(result["unique_id"], {})
+        nodes.append(_node(result, node))
+        if result["unique_id"].startswith(("test.", "unit_test.")):
+            tests.append(_test(result, node))
+    return nodes, tests
+
+
+def read_freshness(folder: Path) -> list[Freshness]:
+    """The source ages found by `dbt source freshness`."""
+    found = []
+    for result in _read(folder / "sources.json").get("results", []):
+        _, _, source, table = result["unique_id"].split(".", 3)
+        age = result.get("max_loaded_at_time_ago_in_s")
+        found.append(Freshness(source, table, result["status"], result.get("max_loaded_at"), age))
+    return found
+
+
+def write_failed_queries(folder: Path, into: Path) -> list[Path]:
+    """The SQL of each data test that failed, as a file that psql can run to see its rows."""
+    written = []
+    for result in _read(folder / "run_results.json").get("results", []):
+        sql = result.get("compiled_code")
+        if result["status"] in {"fail", "warn"} and result["unique_id"].startswith("test.") and sql:
+            into.mkdir(parents=True, exist_ok=True)
+            path = into / f"{result['unique_id'].split('.')[2]}.sql"
+            path.write_text(sql.strip() + ";\n")
+            written.append(path)
+    return written
+
+
+def _node(result: dict[str, Any], node: dict[str, Any]) -> NodeResult:
+    timing = [part for part in result.get("timing", []) if part["name"] == "execute"]
+    rows = result.get("adapter_response", {}).get("rows_affected")
+    return NodeResult(
+        unique_id=result["unique_id"],
+        name=node.get("name", result["unique_id"]),
+        resource_type=node.get("resource_type", result["unique_id"].split(".")[0]),
+        status=result["status"],
+        message=result.get("message"),
+        relation=node.get("relation_name"),
+        rows_affected=rows if isinstance(rows, int) and rows >= 0 else None,
+        seconds=result["execution_time"],
+        started_at=timing[0]["started_at"] if timing else None,
+        finished_at=timing[0]["completed_at"] if timing else None,
+    )
+
+
+def _test(result: dict[str, Any], node: dict[str, Any]) -> TestResult:
+    reads = node.get("depends_on", {}).get("nodes", [])
+    tested = node.get("attached_node") or next(iter(reads), None)
+    return TestResult(
+        unique_id=result["unique_id"],
+        name=node.get("name", result["unique_id"]),
+        tested=tested,
+        column_name=node.get("column_name"),
+        severity=str(node.get("config", {}).get("severity", "error")).lower(),
+        status=result["status"],
+        failures=result.get("failures"),
+        message=result.get("message"),
+        seconds=result["execution_time"],
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """An artifact, or nothing where dbt did not get as far as writing it."""
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    return found

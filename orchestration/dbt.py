@@ -1,0 +1,115 @@
+"""The only door to dbt: `dbt_args` says what to run, `run_dbt` runs it.
+
+In this process, not in a child: importing dbt takes as long as building the shop, and the commands
+of one run share the import. What dbt did is read from its JSON artifacts, never from its objects.
+"""
+
+import contextlib
+import io
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestration.errors import BuildBroke
+from orchestration.settings import Settings
+
+# What one node is doing: (unique_id, status, seconds); the status of a start is "started".
+OnNode = Callable[[str, str, float], None]
+PUBLISHED_VARS = '{"marts_schema": "marts"}'
+
+
+@dataclass(frozen=True)
+class DbtOutcome:
+    """How a dbt command ended. A failed test is no success, and no crash either."""
+
+    success: bool
+    said: tuple[str, ...]  # dbt's error messages, in order
+
+
+def dbt_args(
+    settings: Settings, command: tuple[str, ...], target_path: Path, log_path: Path, *extra: str
+) -> list[str]:
+    """The arguments of one dbt command against the published side of the warehouse."""
+    return [
+        *command,
+        "--target", "prod",
+        "--project-dir", str(settings.root),
+        "--profiles-dir", str(settings.root),
+        "--target-path", str(target_path),
+        "--log-path", str(log_path),
+        "--log-level", "none",  # progress comes by events; the log file has all of it
+        "--log-level-file", "info",
+        "--no-use-colors-file",
+        "--no-write-json" if command == ("parse",) else "--write-json",
+        *extra,
+    ]  # fmt: skip
+
+
+def build_args(settings: Settings, log_path: Path) -> list[str]:
+    """`dbt build` of everything, the marts into marts__next."""
+    threads = ("--threads", str(settings.dbt_threads))
+    return dbt_args(settings, ("build",), build_path(settings), log_path, *threads)
+
+
+def freshness_args(settings: Settings, log_path: Path) -> list[str]:
+    """`dbt source freshness`."""
+    return dbt_args(settings, ("source", "freshness"), build_path(settings), log_path)
+
+
+def docs_args(settings: Settings, log_path: Path) -> list[str]:
+    """`dbt docs generate` of what readers see, where a plain `dbt docs serve` looks for it."""
+    where = settings.root / "target"
+    return dbt_args(
+        settings, ("docs", "generate"), where, log_path, "--vars", PUBLISHED_VARS
+    )
+
+
+def build_path(settings: Settings) -> Path:
+    """dbt's target path for builds: apart from a person's own, so that both keep their parse."""
+    return settings.root / "target" / "build"
+
+
+def run_dbt(args: list[str], on_node: OnNode | None = None) -> DbtOutcome:
+    """Run one dbt command in this process.
+
+    Args:
+        args: what `dbt_args` made.
+        on_node: told when a node starts and ends.
+
+    Raises:
+        BuildBroke: dbt crashed or could not start; not raised for a failed test.
+        KeyboardInterrupt: Ctrl-C; dbt has cancelled its statements by then.
+    """
+    from dbt.cli.main import dbtRunner
+
+    said: list[str] = []
+
+    def listen(event: Any) -> None:
+        data, info = event.data, event.info
+        if info.level == "error" and info.msg.strip():
+            said.append(" ".join(info.msg.split()))
+        node = getattr(data, "node_info", None)
+        if on_node and node is not None and node.unique_id:
+            if info.name == "NodeStart":
+                on_node(node.unique_id, "started", 0.0)
+            elif info.name == "NodeFinished":
+                on_node(node.unique_id, node.node_status, data.run_result.execution_time)
+
+    with contextlib.redirect_stderr(io.StringIO()):  # click prints its usage errors there
+        result = dbtRunner(callbacks=[listen]).invoke(args)
+    if isinstance(result.exception, KeyboardInterrupt):
+        raise KeyboardInterrupt
+    if result.exception is not None:
+        first = str(result.exception).strip().splitlines() or [type(result.exception).__name__]
+        raise BuildBroke(f"dbt {args[0]} broke: {' '.join(first[:3])}") from result.exception
+    return DbtOutcome(bool(result.success), tuple(said))
+
+
+def keep_artifacts(target_path: Path, folder: Path, names: tuple[str, ...]) -> None:
+    """Copy artifacts of the command that has just ended: the next one overwrites them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        if (target_path / name).exists():
+            shutil.copy2(target_path / name, folder / name)

@@ -1,0 +1,51 @@
+"""What can stop a run: one sentence each, and the exit code a script can rely on."""
+
+OK, BROKEN, USAGE, BAD_DATA, LOCKED = 0, 1, 2, 3, 4
+
+
+class EcluseError(Exception):
+    """Something a person can act on. `str(error)` is the sentence they read."""
+
+    exit_code = BROKEN
+
+
+class ConfigurationError(EcluseError):
+    """A setting, a path or an argument is wrong: nothing was started."""
+
+    exit_code = USAGE
+
+
+class WarehouseUnreachable(EcluseError):
+    """Postgres does not answer, or refuses these credentials."""
+
+    exit_code = USAGE
+
+
+class WarehouseForbids(EcluseError):
+    """The warehouse user lacks a right that a run needs."""
+
+    exit_code = USAGE
+
+
+class IngestionStopped(EcluseError):
+    """A source could not be loaded; nothing of it is visible."""
+
+
+class DataRejected(EcluseError):
+    """The data broke a contract or a test: the old marts go on being served."""
+
+    exit_code = BAD_DATA
+
+
+class BuildBroke(EcluseError):
+    """dbt itself failed, which is not the same as a failed test."""
+
+
+class PublishBlocked(EcluseError):
+    """The marts passed, but could not be switched in the time allowed."""
+
+
+class RunLocked(EcluseError):
+    """Another run holds this warehouse."""
+
+    exit_code = LOCKED

@@ -1,0 +1,72 @@
+"""One run at a time for each warehouse: a Postgres advisory lock on a connection of its own.
+
+The server frees the lock the moment the connection is gone, also after a kill -9 of the holder,
+so there is no stale lock to clear away. The holder's run id is its application name.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from orchestration.errors import RunLocked
+from orchestration.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection
+
+KEY = 0x45434C53  # "ECLS"; advisory locks are counted for each database
+NAME = "ecluse run "
+HOLDER = """
+select a.application_name, a.pid, to_char(a.backend_start at time zone 'utc', 'HH24:MI:SS'),
+       extract(epoch from now() - a.backend_start)
+from pg_locks as l join pg_stat_activity as a using (pid)
+where l.locktype = 'advisory' and l.granted and l.classid = 0 and l.objid = %s
+  and l.database = (select oid from pg_database where datname = current_database())
+"""
+
+
+@contextmanager
+def run_lock(
+    warehouse: Warehouse, run_id: str, wait: float = 0.0, tell: Callable[[str], None] = print
+) -> Iterator["connection"]:
+    """Hold the run lock; the connection is yielded and must stay open.
+
+    Args:
+        warehouse: whose lock it is.
+        run_id: shown to whoever finds the lock taken.
+        wait: seconds to wait for another run; 0 gives up at once.
+        tell: gets the sentence about who is waited for.
+
+    Raises:
+        RunLocked: another run holds the lock, or still does after `wait`.
+    """
+    deadline = time.monotonic() + wait
+    told = False
+    with warehouse.session(NAME + run_id) as session, session.cursor() as cursor:
+        while not _taken(cursor):
+            holder = describe_holder(session)
+            if time.monotonic() >= deadline:
+                hint = "" if wait else " Use --wait to wait for it."
+                raise RunLocked(f"Another run is at work: {holder}.{hint}")
+            if not told:
+                tell(f"waiting for {holder}")
+                told = True
+            time.sleep(0.5)
+        yield session
+
+
+def describe_holder(session: "connection") -> str | None:
+    """Who holds the lock and since when; None when nobody does."""
+    with session.cursor() as cursor:
+        cursor.execute(HOLDER, (KEY,))
+        found = cursor.fetchone()
+    if not found:
+        return None
+    name, pid, since, age = found
+    return f"run {name.removeprefix(NAME)} (server process {pid}, since {since} UTC, {age:.0f} s)"
+
+
+def _taken(cursor: object) -> bool:
+    cursor.execute("select pg_try_advisory_lock(%s)", (KEY,))  # type: ignore[attr-defined]
+    return bool(cursor.fetchone()[0])  # type: ignore[attr-defined]

@@ -1,0 +1,115 @@
+"""The run record in the warehouse: the tables of ops.sql, written and read in plain SQL."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestration.records import ABORTED, RUNNING, RunRecord
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection
+
+DDL = Path(__file__).with_name("ops.sql")
+RUN_COLUMNS = (
+    "run_id", "kind", "status", "exit_code", "reason", "started_at", "finished_at",
+    "git_commit", "git_dirty", "host", "pid",
+)  # fmt: skip
+
+
+def create_tables(session: "connection") -> None:
+    """Create what is missing; several may do so at once."""
+    with session.cursor() as cursor:
+        cursor.execute("select to_regclass('ops.freshness')")  # the last table that ops.sql makes
+        if cursor.fetchone() == (None,):
+            cursor.execute("begin; select pg_advisory_xact_lock(7363531)")
+            cursor.execute(DDL.read_text() + "; commit")
+
+
+def save_run(session: "connection", record: RunRecord) -> None:
+    """Insert the run or bring it up to date, its steps too."""
+    run = {name: getattr(record, name) for name in RUN_COLUMNS}
+    run["versions"] = json.dumps(record.versions)
+    _upsert(session, "ops.runs", [run], ("run_id",))
+    steps = [
+        {"run_id": record.run_id, "position": position, **asdict(step)}
+        for position, step in enumerate(record.steps, start=1)
+    ]
+    _upsert(session, "ops.steps", steps, ("run_id", "position"))
+
+
+def save_details(session: "connection", record: RunRecord) -> None:
+    """Write what the steps found: loads, nodes, test results, freshness."""
+    run = {"run_id": record.run_id}
+    loads = [
+        {
+            **run,
+            **{name: getattr(load, name) for name in ("source", "dataset", "load_ids")},
+            **{name: getattr(load, name) for name in ("schema_hash", "error")},
+            **{name: getattr(load, name) for name in ("started_at", "finished_at")},
+            "retries": len(load.retries),
+        }
+        for load in record.loads
+    ]
+    _upsert(session, "ops.loads", loads, ("run_id", "source"))
+    tables = [{**run, **row} for load in record.loads for row in load_table_rows(load)]
+    _upsert(session, "ops.load_tables", tables, ("run_id", "source", "table_name"))
+    _upsert(session, "ops.nodes", _rows(run, record.nodes), ("run_id", "unique_id"))
+    _upsert(session, "ops.test_results", _rows(run, record.tests), ("run_id", "unique_id"))
+    keys = ("run_id", "source", "table_name")
+    _upsert(session, "ops.freshness", _rows(run, record.freshness), keys)
+
+
+def load_table_rows(load: Any) -> list[dict[str, Any]]:
+    """A LoadRecord's counts, a row for each table that has any."""
+    tables = sorted(load.loaded.keys() | load.received.keys() | load.mended.keys())
+    return [
+        {
+            "source": load.source,
+            "table_name": table,
+            "endpoint": load.endpoints.get(table),
+            "pages": load.pages.get(table, 0),
+            "rows_received": load.received.get(table, 0),
+            "rows_loaded": load.loaded.get(table, 0),
+            "rows_mended": load.mended.get(table, 0),
+        }
+        for table in tables
+    ]
+
+
+def mark_dead_rows(session: "connection", alive: str) -> list[str]:
+    """Mark every other run that still says "running" as aborted; to be called under the lock."""
+    with session.cursor() as cursor:
+        cursor.execute(
+            "update ops.runs set status = %s, reason = 'killed: found dead by the next run' "
+            "where status = %s and run_id <> %s returning run_id",
+            (ABORTED, RUNNING, alive),
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _rows(run: dict[str, str], found: Iterable[Any]) -> list[dict[str, Any]]:
+    return [{**run, **asdict(row)} for row in found]
+
+
+def _upsert(
+    session: "connection", table: str, rows: list[dict[str, Any]], key: tuple[str, ...]
+) -> None:
+    """Insert rows that all have the same columns, or overwrite those with the same key."""
+    if not rows:
+        return
+    from psycopg2 import sql
+    from psycopg2.extras import execute_values
+
+    names = list(rows[0])
+    statement = sql.SQL("insert into {table} ({names}) values %s on conflict ({key}) do update set {sets}").format(
+        table=sql.Identifier(*table.split(".")),
+        names=sql.SQL(", ").join(map(sql.Identifier, names)),
+        key=sql.SQL(", ").join(map(sql.Identifier, key)),
+        sets=sql.SQL(", ").join(
+            sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in names
+        ),
+    )  # fmt: skip
+    with session.cursor() as cursor:
+        execute_values(cursor, statement, [tuple(row.values()) for row in rows])

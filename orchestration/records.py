@@ -1,0 +1,134 @@
+"""The run record: `runs/<run_id>/run.json`, written as the run goes, and the `ops` schema.
+
+The file comes first: it is there when Postgres is not. A run killed at any instant leaves a
+record that says "running"; whoever next holds the lock knows that run is dead and marks it.
+"""
+
+import json
+import os
+import secrets
+import socket
+from dataclasses import asdict, dataclass, field, is_dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from orchestration.errors import ConfigurationError
+
+RUNNING, ABORTED, CANCELLED = "running", "aborted", "cancelled"
+PUBLISHED, PASSED, REJECTED, BROKEN = "published", "passed", "rejected", "broken"
+
+
+@dataclass
+class StepRecord:
+    """One step. `detail` is the sentence a summary shows for it."""
+
+    step: str
+    status: str = "waiting"  # waiting, running, done, failed, skipped
+    detail: str = ""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+@dataclass
+class RunRecord:
+    """All that is known of a run. `loads`, `nodes`, `tests`, `freshness`: rows of the ops tables."""
+
+    run_id: str
+    kind: str
+    status: str = RUNNING
+    exit_code: int | None = None
+    reason: str | None = None
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    finished_at: datetime | None = None
+    git_commit: str | None = None
+    git_dirty: bool | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    warehouse: str | None = None
+    host: str = field(default_factory=socket.gethostname)
+    pid: int = field(default_factory=os.getpid)
+    notes: list[str] = field(default_factory=list)
+    steps: list[StepRecord] = field(default_factory=list)
+    loads: list[Any] = field(default_factory=list)
+    nodes: list[Any] = field(default_factory=list)
+    tests: list[Any] = field(default_factory=list)
+    freshness: list[Any] = field(default_factory=list)
+    published: dict[str, Any] | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long the run took, or has taken so far."""
+        return ((self.finished_at or datetime.now(UTC)) - self.started_at).total_seconds()
+
+
+def new_run_id(now: datetime | None = None) -> str:
+    """A UTC stamp that sorts, and four characters that keep two runs of one second apart."""
+    return f"{now or datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
+def to_json(record: Any) -> str:
+    """Any record as indented JSON; times in ISO 8601."""
+
+    def plain(value: Any) -> Any:
+        return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
+
+    def iso(value: Any) -> Any:
+        return value.isoformat() if isinstance(value, datetime) else plain(value)
+
+    return json.dumps(asdict(record) if is_dataclass(record) else record, default=iso, indent=1)  # type: ignore[arg-type]
+
+
+class RunFolder:
+    """`runs/<run_id>/`: the record and the artifacts of one run."""
+
+    def __init__(self, runs_dir: Path, run_id: str) -> None:
+        """Name the folder; `save` makes it."""
+        self.path = runs_dir / run_id
+
+    def save(self, record: RunRecord) -> None:
+        """Write run.json so that a reader sees the old or the new one, never half of it.
+
+        Raises:
+            ConfigurationError: the folder cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            part = self.path / "run.json.part"
+            part.write_text(to_json(record))
+            part.replace(self.path / "run.json")
+        except OSError as error:
+            raise ConfigurationError(
+                f"The run record cannot be written to {self.path}: {error.strerror}. "
+                "Make the folder writable, or free some space."
+            ) from error
+
+
+def read_runs(runs_dir: Path, most: int | None = None) -> list[dict[str, Any]]:
+    """The records of past runs, newest first; a folder without a readable record is left out."""
+    found = []
+    folders = sorted(runs_dir.glob("*/run.json"), reverse=True) if runs_dir.is_dir() else []
+    for path in folders[:most]:
+        try:
+            found.append(json.loads(path.read_text()))
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+def mark_dead_files(runs_dir: Path, alive: str) -> list[str]:
+    """Mark every other run that still says "running" as aborted; to be called under the lock.
+
+    Returns:
+        The ids of the runs found dead.
+    """
+    dead = []
+    for run in read_runs(runs_dir):
+        if run.get("status") == RUNNING and run["run_id"] != alive and _is_ours(run):
+            run.update(status=ABORTED, reason="killed: found dead by the next run")
+            (runs_dir / run["run_id"] / "run.json").write_text(json.dumps(run, indent=1))
+            dead.append(run["run_id"])
+    return dead
+
+
+def _is_ours(run: dict[str, Any]) -> bool:
+    return run.get("host") == socket.gethostname()

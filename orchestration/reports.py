@@ -1,0 +1,117 @@
+"""The record in words: the summary of a run, `ecluse status`, `ecluse runs show`."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from orchestration.errors import ConfigurationError
+from orchestration.records import RunRecord, read_runs
+from orchestration.settings import Settings
+
+HEADLINES = {
+    "published": "published",
+    "passed": "done",
+    "rejected": "NOT PUBLISHED: the data is bad",
+    "broken": "BROKEN",
+    "cancelled": "cancelled",
+}
+
+
+def summary(record: RunRecord) -> str:
+    """What happened, and where to look: the last lines of a run."""
+    head = HEADLINES.get(record.status, record.status)
+    lines = ["", f"run {record.run_id}: {head} in {record.seconds:.1f} s"]
+    lines += [f"  {step.step:8} {step.detail or step.status}" for step in record.steps]
+    lines += [f"  note     {text}" for text in record.notes]
+    look = {"runs": f"runs/{record.run_id}/", "more": "make status, make psql, make docs"}
+    lines += [f"  {name:8} {text}" for name, text in look.items()]
+    return "\n".join(lines)
+
+
+def status(settings: Settings, last: int, as_json: bool) -> None:
+    """Print the last runs and the freshness that the newest of them found."""
+    runs = read_runs(settings.runs_dir, last)
+    if as_json:
+        click.echo(json.dumps(runs, indent=1))
+        return
+    if not runs:
+        click.echo("No run yet: `make run` makes one.")
+        return
+    for run in runs:
+        click.echo(_line(run))
+    fresh = next((run["freshness"] for run in runs if run.get("freshness")), [])
+    if fresh:
+        click.echo("\nsources, when a run last looked:")
+    for row in fresh:
+        age = _age(row["newest_at"])
+        click.echo(f"  {row['source']}.{row['table_name']:24} {row['status']:6} newest {age} ago")
+
+
+def show(settings: Settings, run_id: str, as_json: bool) -> None:
+    """Print one run.
+
+    Raises:
+        ConfigurationError: there is no such run.
+    """
+    run = find_run(settings, run_id)
+    if as_json:
+        click.echo(json.dumps(run, indent=1))
+        return
+    click.echo(_line(run))
+    click.echo(f"  commit   {run['git_commit'] or 'none'}{' (changed)' if run['git_dirty'] else ''}")
+    click.echo(f"  on       {run['warehouse'] or 'no warehouse reached'}")
+    for step in run["steps"]:
+        click.echo(f"  {step['step']:8} {step['status']:8} {step['detail']}")
+    for load in run["loads"]:
+        _show_load(load)
+    for test in run["tests"]:
+        if test["status"] in {"fail", "error", "warn"}:
+            _show_test(settings.runs_dir / run["run_id"], test)
+    for note in run["notes"]:
+        click.echo(f"  note     {note}")
+    click.echo(f"  files    runs/{run['run_id']}/")
+
+
+def find_run(settings: Settings, run_id: str) -> dict[str, Any]:
+    """The record of a run; `latest` is the newest, and a beginning of an id is enough."""
+    runs = read_runs(settings.runs_dir)
+    found = [run for run in runs if run_id == "latest" or run["run_id"].startswith(run_id)]
+    if not found:
+        raise ConfigurationError(f"There is no run {run_id!r} in runs/: see `ecluse status`.")
+    return found[0]
+
+
+def _line(run: dict[str, Any]) -> str:
+    took = "-"
+    if run["finished_at"]:
+        ended, began = map(datetime.fromisoformat, (run["finished_at"], run["started_at"]))
+        took = f"{(ended - began).total_seconds():.1f} s"
+    reason = f"  {run['reason']}" if run["reason"] else ""
+    return f"{run['run_id']:24} {run['kind']:8} {run['status']:10} {took:>9}{reason}"
+
+
+def _show_load(load: dict[str, Any]) -> None:
+    click.echo(f"  load     {load['source']} ({', '.join(load['load_ids']) or 'nothing loaded'})")
+    for table in sorted(load["loaded"].keys() | load["received"].keys()):
+        received, loaded = load["received"].get(table, 0), load["loaded"].get(table, 0)
+        click.echo(f"           {table:20} {received:>10,} received {loaded:>10,} new")
+
+
+def _show_test(folder: Path, test: dict[str, Any]) -> None:
+    click.echo(f"  {test['status']:8} {test['name']}: {test['message'] or ''}")
+    query = folder / "failed" / f"{test['name']}.sql"
+    if query.exists():
+        click.echo(f"           its rows: ecluse psql -f runs/{folder.name}/failed/{query.name}")
+
+
+def _age(moment: str | None) -> str:
+    if not moment:
+        return "never"
+    seconds = (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,141 @@
+"""One run from its first breath to its record: warehouse, lock, leftovers, status, exit code."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from orchestration import ops
+from orchestration.console import Console
+from orchestration.environment import tool_environment
+from orchestration.errors import BAD_DATA, BROKEN, LOCKED, ConfigurationError, EcluseError
+from orchestration.lock import run_lock
+from orchestration.provenance import git_state, versions
+from orchestration.records import (
+    CANCELLED,
+    PASSED,
+    REJECTED,
+    RUNNING,
+    RunFolder,
+    RunRecord,
+    mark_dead_files,
+    new_run_id,
+)
+from orchestration.records import BROKEN as BROKE
+from orchestration.settings import Settings
+from orchestration.warehouse import Warehouse, open_warehouse
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection
+
+INTERRUPTED = 130  # what a shell reports for Ctrl-C; 143 for SIGTERM
+FORBIDDEN_IN_AN_ID = set('/\\:*?"<>| ')
+
+
+@dataclass
+class Run:
+    """What every step works with. `session` is the connection that holds the lock."""
+
+    settings: Settings
+    warehouse: Warehouse
+    record: RunRecord
+    folder: RunFolder
+    console: Console
+    session: "connection"
+
+    def changed(self) -> None:
+        """Save the record, here and in ops, and show it."""
+        self.folder.save(self.record)
+        ops.save_run(self.session, self.record)
+        self.console.show(self.record)
+
+    def note(self, text: str) -> None:
+        """Keep a sentence for the summary."""
+        self.record.notes.append(text)
+
+
+@contextmanager
+def recorded_run(
+    settings: Settings, kind: str, console: Console, wait: float = 0.0
+) -> Iterator[Run]:
+    """Open the warehouse, take the lock, clean up after dead runs, and keep the record.
+
+    Whatever the block raises ends in the record as status, exit code and reason, and is raised
+    again. A run that never got the lock leaves no record: it did nothing.
+
+    Raises:
+        EcluseError: from the set-up or from the block.
+    """
+    record = RunRecord(_run_id(settings), kind)
+    record.git_commit, record.git_dirty = git_state(settings.root)
+    record.versions = versions()
+    folder = RunFolder(settings.runs_dir, record.run_id)
+    folder.save(record)
+    try:
+        warehouse = open_warehouse(settings)
+        record.warehouse = str(warehouse)
+        os.environ.update(tool_environment(settings, warehouse))
+        with run_lock(warehouse, record.run_id, wait, console.say) as session:
+            ops.create_tables(session)
+            run = Run(settings, warehouse, record, folder, console, session)
+            _bury(run)
+            try:
+                yield run
+            except BaseException as error:
+                _fail(record, error)
+                raise
+            else:
+                record.status = PASSED if record.status == RUNNING else record.status
+                record.exit_code = 0
+            finally:
+                record.finished_at = datetime.now(UTC)
+                _save_what_can_be(run)
+    except BaseException as error:
+        if record.status == RUNNING:
+            _fail(record, error)
+            record.finished_at = datetime.now(UTC)
+        folder.save(record)
+        raise
+
+
+def _run_id(settings: Settings) -> str:
+    given = settings.run_id
+    if given and (FORBIDDEN_IN_AN_ID & set(given) or given.startswith(".") or len(given) > 100):
+        raise ConfigurationError(f"ECLUSE_RUN_ID is {given!r}: use letters, digits, - _ and .")
+    return given or new_run_id()
+
+
+def _bury(run: Run) -> None:
+    """We hold the lock, so every other run that says "running" was killed."""
+    alive = run.record.run_id
+    dead = set(mark_dead_files(run.settings.runs_dir, alive))
+    dead |= set(ops.mark_dead_rows(run.session, alive))
+    for run_id in sorted(dead):
+        run.note(f"run {run_id} was found dead and is marked as aborted")
+
+
+def _fail(record: RunRecord, error: BaseException) -> None:
+    code = getattr(error, "exit_code", BROKEN)
+    if isinstance(error, KeyboardInterrupt):
+        code = error.args[0] if error.args else INTERRUPTED
+        record.status = CANCELLED
+    else:
+        record.status = REJECTED if code == BAD_DATA else "locked" if code == LOCKED else BROKE
+    record.exit_code = int(code)
+    known = isinstance(error, EcluseError)
+    record.reason = str(error) if known else f"{type(error).__name__}: {error}".rstrip(": ")
+
+
+def _save_what_can_be(run: Run) -> None:
+    """The last word on a run. Postgres may be what broke, so the file goes first."""
+    import psycopg2
+
+    run.folder.save(run.record)
+    try:
+        ops.save_run(run.session, run.record)
+        ops.save_details(run.session, run.record)
+    except psycopg2.Error as error:
+        run.note(f"the record could not be written to Postgres: {str(error).splitlines()[0]}")
+        run.folder.save(run.record)

@@ -1,0 +1,92 @@
+"""The only reader of the environment: every setting of the project, in one frozen dataclass."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from orchestration.errors import ConfigurationError
+
+Number = TypeVar("Number", int, float)
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# name -> what it means; `ecluse settings` prints them and a test holds them against the docs
+VARIABLES = {
+    "ECLUSE_WAREHOUSE_URL": "a Postgres to use instead of the embedded one (postgresql://...)",
+    "SOURCES__JAFFLE_SHOP__BASE_URL": "a shop API to load instead of the bundled demo",
+    "ECLUSE_RUN_ID": "the id of the run, when something else names it (default: a new one)",
+    "ECLUSE_LOCK_WAIT_SECONDS": "how long `run --wait` waits for another run (default 3600)",
+    "ECLUSE_PUBLISH_TIMEOUT_SECONDS": "when publication stops waiting for readers (default 300)",
+    "ECLUSE_DEMO_ORDERS": "orders in the demo's year (default 60000)",
+    "ECLUSE_DEMO_DAYS": "days the demo shop has been open, fixed (default: one more each run)",
+    "ECLUSE_DEMO_DATA": "a folder of raw_*.csv[.gz] files that the demo serves instead",
+    "ECLUSE_DEMO_FAULTS": "faults the demo commits, separated by spaces (ecluse demo-api --help)",
+    "ECLUSE_DBT_THREADS": "dbt threads (default 4; more do not help on two cores)",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run needs to know. Paths are absolute; durations are seconds."""
+
+    root: Path
+    warehouse_url: str | None
+    base_url: str | None
+    run_id: str | None
+    lock_wait: float
+    publish_timeout: float
+    demo_orders: int
+    demo_days: int | None
+    demo_data: Path | None
+    demo_faults: tuple[str, ...]
+    dbt_threads: int
+
+    @property
+    def state_dir(self) -> Path:
+        """Everything local that is not a record: the embedded server, dlt's working folder."""
+        return self.root / ".warehouse"
+
+    @property
+    def runs_dir(self) -> Path:
+        """One folder for each run."""
+        return self.root / "runs"
+
+
+def load_settings(environ: Mapping[str, str] = os.environ, root: Path = ROOT) -> Settings:
+    """Read the settings from `environ`.
+
+    Raises:
+        ConfigurationError: a value does not parse; the sentence names the variable.
+    """
+
+    def number(name: str, kind: type[Number], default: Number) -> Number:
+        return default if not environ.get(name) else _parse(name, environ[name], kind)
+
+    data = environ.get("ECLUSE_DEMO_DATA")
+    days = environ.get("ECLUSE_DEMO_DAYS")
+    return Settings(
+        root=root,
+        warehouse_url=environ.get("ECLUSE_WAREHOUSE_URL") or None,
+        base_url=environ.get("SOURCES__JAFFLE_SHOP__BASE_URL") or None,
+        run_id=environ.get("ECLUSE_RUN_ID") or None,
+        lock_wait=number("ECLUSE_LOCK_WAIT_SECONDS", float, 3600.0),
+        publish_timeout=number("ECLUSE_PUBLISH_TIMEOUT_SECONDS", float, 300.0),
+        demo_orders=number("ECLUSE_DEMO_ORDERS", int, 60_000),
+        demo_days=_parse("ECLUSE_DEMO_DAYS", days, int) if days else None,
+        demo_data=Path(data).expanduser().resolve() if data else None,
+        demo_faults=tuple(environ.get("ECLUSE_DEMO_FAULTS", "").split()),
+        dbt_threads=number("ECLUSE_DBT_THREADS", int, 4),
+    )
+
+
+def _parse(name: str, text: str, kind: type[Number]) -> Number:
+    try:
+        value = kind(text)
+    except ValueError:
+        value = kind(-1)
+    if value < 0:
+        word = "whole number" if kind is int else "number of seconds"
+        raise ConfigurationError(f"{name} is {text!r}: give a {word}, 0 or more.")
+    return value

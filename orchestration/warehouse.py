@@ -1,0 +1,178 @@
+"""The one place that knows how to connect: one URL in, every form that a tool wants out."""
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
+
+from orchestration.embedded import EmbeddedServer
+from orchestration.errors import ConfigurationError, WarehouseForbids, WarehouseUnreachable
+from orchestration.settings import Settings
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection
+    from sqlalchemy import Engine
+
+OLDEST_SERVER = 140000  # PostgreSQL 14, as `server_version` numbers it
+EXAMPLE = "postgresql://user:password@host:5432/database"
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """Where Postgres is. `host` is a name or the folder of a unix socket."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    dbname: str
+    sslmode: str = "prefer"
+
+    def url(self, driver: str = "postgresql") -> str:
+        """A URL for SQLAlchemy, pandas, dlt and ADBC alike; holds the password.
+
+        The socket folder goes into the query: the one spelling that all four accept.
+        """
+        # dlt wants a password to be there, also where the server asks for none
+        login = f"{quote(self.user, safe='')}:{quote(self.password or 'x', safe='')}"
+        query = {"sslmode": self.sslmode} if self.sslmode != "prefer" else {}
+        if self.host.startswith("/"):
+            query["host"] = self.host
+        place = "localhost" if self.host.startswith("/") else self.host
+        place = f"[{place}]" if ":" in place else place
+        tail = f"?{urlencode(query, quote_via=quote)}" if query else ""
+        return f"{driver}://{login}@{place}:{self.port}/{quote(self.dbname, safe='')}{tail}"
+
+    def __str__(self) -> str:
+        """Where it is, for people and logs: without the password."""
+        place = "embedded" if self.host.startswith("/") else f"{self.host}:{self.port}"
+        return f"{self.dbname} on {place} as {self.user}"
+
+    def environment(self) -> dict[str, str]:
+        """The variables that make plain psql, dbt, dlt and a notebook find this warehouse."""
+        # dbt scrubs the value of this variable from all it logs, so never a made-up one: with "x"
+        # every x in every message would be scrubbed
+        secret = {"DBT_ENV_SECRET_ECLUSE_PG_PASSWORD": self.password} if self.password else {}
+        return {
+            **secret,
+            "PGHOST": self.host,
+            "PGPORT": str(self.port),
+            "PGUSER": self.user,
+            "PGPASSWORD": self.password,
+            "PGDATABASE": self.dbname,
+            "PGSSLMODE": self.sslmode,
+            "ECLUSE_PG_HOST": self.host,
+            "ECLUSE_PG_PORT": str(self.port),
+            "ECLUSE_PG_USER": self.user,
+            "ECLUSE_PG_DBNAME": self.dbname,
+            "ECLUSE_PG_SSLMODE": self.sslmode,
+            "DESTINATION__POSTGRES__CREDENTIALS": self.url(),
+            "ECLUSE_SQLALCHEMY_URL": self.url("postgresql+psycopg2"),
+        }
+
+    def connect(self, application: str = "ecluse") -> "connection":
+        """An autocommit psycopg2 connection.
+
+        Raises:
+            WarehouseUnreachable: no answer, or these credentials are refused.
+        """
+        import psycopg2
+
+        try:
+            session = psycopg2.connect(
+                host=self.host, port=self.port, user=self.user, password=self.password,
+                dbname=self.dbname, sslmode=self.sslmode, connect_timeout=10,
+                application_name=application,
+            )  # fmt: skip
+        except psycopg2.OperationalError as error:
+            said = " ".join(str(error).split())
+            if self.password:
+                said = said.replace(self.password, "***")
+            raise WarehouseUnreachable(
+                f"Postgres ({self}) does not let us in: {said}. "
+                "Check ECLUSE_WAREHOUSE_URL and that the server runs."
+            ) from None
+        session.autocommit = True
+        return session
+
+    @contextmanager
+    def session(self, application: str = "ecluse") -> Iterator["connection"]:
+        """`connect`, closed at the end; a missing right becomes a sentence."""
+        import psycopg2.errors
+
+        session = self.connect(application)
+        try:
+            yield session
+        except psycopg2.errors.InsufficientPrivilege as error:
+            raise WarehouseForbids(
+                f"Postgres ({self}) forbids what a run needs: {str(error).splitlines()[0]}. "
+                f"Let its owner run: GRANT CREATE ON DATABASE {self.dbname} TO {self.user};"
+            ) from error
+        finally:
+            session.close()
+
+    def engine(self) -> "Engine":
+        """A SQLAlchemy engine; the caller disposes of it."""
+        from sqlalchemy import create_engine
+
+        return create_engine(self.url("postgresql+psycopg2"))
+
+
+def parse_url(url: str) -> Warehouse:
+    """Read any libpq URL (or key=value string).
+
+    Raises:
+        ConfigurationError: not a Postgres URL; the sentence shows the form, never the value.
+    """
+    import psycopg2
+    from psycopg2.extensions import parse_dsn
+
+    try:
+        parts = parse_dsn(url.replace("+psycopg2", "", 1))
+    except psycopg2.ProgrammingError:
+        parts = {}
+    if not parts.get("host") or not parts.get("dbname"):
+        raise ConfigurationError(
+            f"ECLUSE_WAREHOUSE_URL is not a Postgres URL with host and database: give {EXAMPLE}"
+        )
+    return Warehouse(
+        host=parts["host"],
+        port=int(parts.get("port", 5432)),
+        user=parts.get("user", "postgres"),
+        password=parts.get("password", ""),
+        dbname=parts["dbname"],
+        sslmode=parts.get("sslmode", "prefer"),
+    )
+
+
+def locate(settings: Settings) -> Warehouse:
+    """The warehouse of these settings, whether or not it answers; starts nothing."""
+    if settings.warehouse_url:
+        return parse_url(settings.warehouse_url)
+    socket = EmbeddedServer(settings.state_dir).socket_dir
+    return Warehouse(str(socket), 5432, "postgres", "", "postgres")
+
+
+def open_warehouse(settings: Settings) -> Warehouse:
+    """The warehouse of these settings, started if it is the embedded one, and known to answer.
+
+    Raises:
+        ConfigurationError, WarehouseUnreachable: with the sentence to show.
+    """
+    warehouse = locate(settings)
+    if not settings.warehouse_url:
+        EmbeddedServer(settings.state_dir).start()
+    with warehouse.session() as session:
+        version = session.server_version
+    if version < OLDEST_SERVER:
+        raise ConfigurationError(
+            f"Postgres ({warehouse}) is version {version // 10000}: Écluse needs 14 or later."
+        )
+    return warehouse
+
+
+def shell_exports(variables: dict[str, str]) -> str:
+    """`export NAME=value` lines for `eval "$(ecluse env)"`, quoted for any POSIX shell."""
+    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items())

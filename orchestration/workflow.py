@@ -1,0 +1,59 @@
+"""Run an ordered tuple of steps and keep the record. Knows neither dlt nor dbt."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from orchestration.records import RunRecord, StepRecord
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step: `act` does the work and returns the sentence that the summary shows for it.
+
+    A step that runs `always` runs after a failure too; its own failure never hides the first.
+    """
+
+    name: str
+    act: Callable[[], str]
+    always: bool = False
+
+
+def execute(steps: tuple[Step, ...], record: RunRecord, changed: Callable[[], None]) -> None:
+    """Run the steps in order; after the first failure only those that run always.
+
+    Args:
+        steps: what to do.
+        record: gets one StepRecord for each step.
+        changed: called whenever the record has changed, so that it can be saved and shown.
+
+    Raises:
+        BaseException: the first one that a step raised, after the remaining steps.
+    """
+    record.steps = [StepRecord(step.name) for step in steps]
+    failure: BaseException | None = None
+    for step, entry in zip(steps, record.steps, strict=True):
+        if failure is not None and not step.always:
+            entry.status = "skipped"
+            continue
+        try:
+            _run(step, entry, changed)
+        except BaseException as error:  # noqa: BLE001 - Ctrl-C too must leave a whole record
+            failure = failure or error
+    changed()
+    if failure is not None:
+        raise failure
+
+
+def _run(step: Step, entry: StepRecord, changed: Callable[[], None]) -> None:
+    entry.status, entry.started_at = "running", datetime.now(UTC)
+    changed()
+    try:
+        entry.detail = step.act()
+        entry.status = "done"
+    except BaseException as error:
+        entry.status, entry.detail = "failed", str(error) or type(error).__name__
+        raise
+    finally:
+        entry.finished_at = datetime.now(UTC)
+        changed()
