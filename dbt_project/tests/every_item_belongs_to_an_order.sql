@@ -1,4 +1,4 @@
--- Nothing is sold outside an order: an item in raw whose order never arrived is a sale we would miss.
+-- Nothing is sold outside an order: an item whose order never arrived is a sale we would miss.
 select
     items.id,
     items.order_id

@@ -1,7 +1,7 @@
 -- An average per day is only right when days without sales are counted too.
 select
     store_id,
-    count(*) as days,
+    count(*) as count_days,
     min(ordered_on) as first_day,
     max(ordered_on) as last_day
 from {{ ref('daily_sales') }}

@@ -16,7 +16,7 @@ orders_by_month as (
         sum(subtotal) as subtotal,
         sum(order_total) as order_total
     from orders
-    group by 1, 2
+    group by customer_id, activity_month
 
 ),
 
@@ -37,7 +37,8 @@ cohorts_summed as (
         count(*) as count_active_customers,
         sum(count_orders) as count_orders,
         sum(subtotal) as subtotal,
-        sum(order_total) as order_total
+        sum(order_total) as order_total,
+        max(max(activity_month)) over () as last_month
     from cohorts_assigned
     group by cohort_month, activity_month
 
@@ -48,10 +49,10 @@ cohorts_sized as (
     -- in its first month every member of a cohort is active
     select
         cohort_month,
-        max(case when activity_month = cohort_month then count_active_customers end) as cohort_size,
-        max(max(activity_month)) over () as last_month
+        count_active_customers as cohort_size,
+        {{ datediff('cohort_month', 'last_month', 'month') }} as last_month_number
     from cohorts_summed
-    group by cohort_month
+    where activity_month = cohort_month
 
 ),
 
@@ -66,9 +67,7 @@ cohort_months as (
             as date
         ) as activity_month
     from cohorts_sized
-    inner join numbers
-        on numbers.generated_number
-        <= {{ datediff('cohorts_sized.cohort_month', 'cohorts_sized.last_month', 'month') }} + 1
+    inner join numbers on numbers.generated_number <= cohorts_sized.last_month_number + 1
 
 ),
 

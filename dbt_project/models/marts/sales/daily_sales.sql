@@ -35,18 +35,27 @@ last_day as (
 
 ),
 
-store_days as (
+stores_open as (
 
     select
         stores.store_id,
         stores.store_name,
-        cast({{ dateadd('day', 'numbers.generated_number - 1', 'stores.opened_at') }} as date)
-            as ordered_on
+        stores.opened_at,
+        {{ datediff('stores.opened_at', 'last_day.ordered_on', 'day') }} as days_since_opening
     from stores
     cross join last_day
-    inner join numbers
-        on numbers.generated_number
-        <= {{ datediff('stores.opened_at', 'last_day.ordered_on', 'day') }} + 1
+
+),
+
+store_days as (
+
+    select
+        stores_open.store_id,
+        stores_open.store_name,
+        cast({{ dateadd('day', 'numbers.generated_number - 1', 'stores_open.opened_at') }} as date)
+            as ordered_on
+    from stores_open
+    inner join numbers on numbers.generated_number <= stores_open.days_since_opening + 1
 
 ),
 
