@@ -1,0 +1,32 @@
+"""What the HTTP side needs from a shop, wherever its rows come from."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+ENDPOINTS = ("customers", "orders", "items", "products", "stores", "supplies")
+
+
+@dataclass(frozen=True)
+class Days:
+    """A range of whole days, both ends included; None leaves that end open."""
+
+    first: date | None = None
+    last: date | None = None
+
+
+EVERY_DAY = Days()
+
+
+class Shop(Protocol):
+    """Rows of the six endpoints, in an order that does not change while the server runs."""
+
+    @property
+    def about(self) -> str:
+        """Say in one sentence where the rows come from."""
+
+    def count(self, endpoint: str, days: Days = EVERY_DAY) -> int:
+        """Count the rows of an endpoint; `days` narrows orders and nothing else."""
+
+    def page(self, endpoint: str, start: int, size: int, days: Days = EVERY_DAY) -> bytes:
+        """Return rows `start` to `start + size` (from 0) as a JSON array, UTF-8."""
