@@ -1,0 +1,68 @@
+# Verbs only; `make` alone lists them. Set-up happens by itself and only when it is needed.
+# make turns every failure into its own exit code 2; scripts that need ours call .venv/bin/ecluse.
+.DEFAULT_GOAL := help
+.PHONY: help setup run ingest status docs psql demo-api stop test test-fast lint bench lock clean
+
+READY := @sh orchestration/setup.sh run
+READY_DEV := @sh orchestration/setup.sh dev
+BIN := .venv/bin
+
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## make .venv and install the locked requirements
+	$(READY)
+
+run: ## load, build, test and publish everything
+	$(READY)
+	@$(BIN)/ecluse run
+
+ingest: ## load every source into raw, and nothing else
+	$(READY)
+	@$(BIN)/ecluse ingest
+
+status: ## the last runs, and what is fresh
+	$(READY)
+	@$(BIN)/ecluse status
+
+docs: ## dbt's docs of the published marts, served on a port it prints
+	$(READY)
+	@$(BIN)/ecluse docs
+
+psql: ## open psql on the warehouse
+	$(READY)
+	@$(BIN)/ecluse psql
+
+demo-api: ## serve the bundled shop API alone
+	$(READY)
+	@$(BIN)/ecluse demo-api
+
+stop: ## stop the embedded PostgreSQL
+	$(READY)
+	@$(BIN)/ecluse stop
+
+test: lint ## everything that must hold before a merge
+	@$(BIN)/python -m pytest -m "not long"
+
+test-fast: ## the tests that take seconds
+	$(READY_DEV)
+	@$(BIN)/python -m pytest -m "not long and not slow"
+
+lint: ## ruff, mypy, sqlfluff, the directions of imports
+	$(READY_DEV)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-timing | tail -n 3
+	@$(BIN)/sqlfluff lint dbt_project --disable-progress-bar
+
+bench: ## ingestion beside psql's \copy and dlt's defaults, as ratios
+	$(READY_DEV)
+	@$(BIN)/python -m tests.bench.ingestion
+
+lock: ## make the lock files anew from pyproject.toml
+	$(READY_DEV)
+	@sh orchestration/lock.sh
+
+clean: stop ## forget everything local: warehouse, runs, docs, .venv
+	@rm -rf .warehouse runs target logs .venv
