@@ -16,6 +16,7 @@ from ingestion.contract import Column, Contract
 from ingestion.errors import RowsRejected
 from ingestion.pages import Page
 
+LONGEST = 40  # characters of a value
 SHOWN = 3  # broken rows named in the sentence; all are counted
 
 
@@ -129,4 +130,4 @@ def _parse(column: Column, text: str) -> Any:
 
 def _short(value: Any) -> str:
     text = msgspec.json.encode(value).decode()
-    return text if len(text) <= 40 else text[:37] + "..."
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."

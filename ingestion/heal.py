@@ -6,7 +6,7 @@ that are still valid. The warehouse alone says what is whole: dlt's local folder
 before each load and its state restored from there, so a pending package cannot wedge a rerun.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.destinations.sql_client import SqlClientBase
@@ -60,4 +60,4 @@ def heal(client: SqlClientBase[Any]) -> dict[str, int]:
 
 def _change(client: SqlClientBase[Any], sql: str) -> int:
     with client.execute_query(sql) as cursor:
-        return int(cursor.rowcount)
+        return int(cast(Any, cursor).rowcount)

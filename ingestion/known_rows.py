@@ -43,6 +43,6 @@ def count_current(contract: Contract) -> int:
 def _query(sql: str, *values: object) -> list[tuple]:
     try:
         with dlt.current.pipeline().sql_client() as client:
-            return client.execute_sql(sql, *values) or []
+            return [tuple(row) for row in client.execute_sql(sql, *values) or []]
     except DatabaseUndefinedRelation:
         return []  # the first load: there is no such table yet

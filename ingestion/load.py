@@ -79,7 +79,8 @@ def load(
     try:
         with pipeline.sql_client() as client:
             record.mended = heal(client)
-        pipeline.run(source)
+        # of its own accord dlt would rewrite Arrow as csv, whose COPY turns '' into NULL
+        pipeline.run(source, loader_file_format="parquet")
         _count(pipeline, record)
     except Exception as error:
         cause = find_cause(error) or SourceFailed(_sentence(name, error))
@@ -102,7 +103,7 @@ def _cursor_resources(source: Any) -> list[str]:
 
 def _count(pipeline: dlt.Pipeline, record: LoadRecord) -> None:
     trace = pipeline.last_trace
-    record.load_ids = list(trace.last_load_info.loads_ids) if trace.last_load_info else []
+    record.load_ids = list(trace.last_load_info.loads_ids) if trace and trace.last_load_info else []
     record.schema_hash = pipeline.default_schema.version_hash
     with pipeline.sql_client() as client:
         for table in pipeline.default_schema.data_table_names():
@@ -128,4 +129,3 @@ def _sentence(name: str, error: Exception) -> str:
         root = root.__cause__ or root.__context__  # type: ignore[assignment]
     said = str(root).strip().splitlines() or [type(root).__name__]
     return f"{name}: the load broke{step}: {said[0]}. Nothing of it is visible."
-

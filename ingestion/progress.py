@@ -40,7 +40,7 @@ class Progress(Collector):
         self._record.retries.append(fault)
         self._watch("extract", f"fault: {fault}", 0, None)
 
-    def update(  # noqa: PLR0913, PLR0917 - the signature is dlt's
+    def update(
         self,
         name: str,
         inc: int = 1,
@@ -56,7 +56,7 @@ class Progress(Collector):
             self._watch("load", "files", self._jobs["done"], self._jobs["total"] or None)
 
     def _start(self, step: str) -> None:
-        stage = step.split()[0].lower()
+        stage = step.split(maxsplit=1)[0].lower()
         if stage != "extract":
             self._watch(stage, "files", 0, None)
 

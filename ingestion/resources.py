@@ -48,7 +48,11 @@ def cursor_resource(
         newest = datetime.fromisoformat(state["newest"]) if "newest" in state else None
         start = newest.date() - timedelta(days=lookback_days) if newest else None
         span = window or Window(since=start)
-        session["state"], session["lock"], session["first"] = state, threading.Lock(), newest is None
+        session["state"], session["lock"], session["first"] = (
+            state,
+            threading.Lock(),
+            newest is None,
+        )
         session["known"] = current_ids(contract, cursor, span.since, span.until)
         yield from fetch(contract.table, span.since, span.until)
 
@@ -141,7 +145,10 @@ def _resource(
 
 def _marked(contract: Contract, table: pa.Table) -> Any:
     # hints travel with the rows: those of the resource would be given to its child table too
-    columns = [*contract.hints(), {"name": "_dlt_id", "data_type": "text", "nullable": False}]
+    columns: Any = [
+        *contract.hints(),
+        {"name": "_dlt_id", "data_type": "text", "nullable": False},
+    ]
     hints = dlt.mark.make_hints(table_name=contract.table, columns=columns)
     return dlt.mark.with_hints(table, hints, create_table_variant=True)
 

@@ -191,9 +191,10 @@ def _run(kind: str, wait: bool, as_json: bool, plan: Any) -> None:
     console = open_console(quiet=as_json)
     record = None
     try:
-        with console, recorded_run(
-            settings, kind, console, settings.lock_wait if wait else 0.0
-        ) as run:
+        with (
+            console,
+            recorded_run(settings, kind, console, settings.lock_wait if wait else 0.0) as run,
+        ):
             record = run.record
             execute(plan(run), record, run.changed)
     finally:

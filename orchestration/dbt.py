@@ -61,9 +61,7 @@ def freshness_args(settings: Settings, log_path: Path) -> list[str]:
 def docs_args(settings: Settings, log_path: Path) -> list[str]:
     """`dbt docs generate` of what readers see, where a plain `dbt docs serve` looks for it."""
     where = settings.root / "target"
-    return dbt_args(
-        settings, ("docs", "generate"), where, log_path, "--vars", PUBLISHED_VARS
-    )
+    return dbt_args(settings, ("docs", "generate"), where, log_path, "--vars", PUBLISHED_VARS)
 
 
 def build_path(settings: Settings) -> Path:

@@ -56,5 +56,5 @@ def serve(folder: Path, port: int) -> None:
 class _Quiet(SimpleHTTPRequestHandler):
     """Serves files without a line for each request."""
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+    def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""

@@ -103,13 +103,14 @@ def _upsert(
     from psycopg2.extras import execute_values
 
     names = list(rows[0])
-    statement = sql.SQL("insert into {table} ({names}) values %s on conflict ({key}) do update set {sets}").format(
+    template = "insert into {table} ({names}) values %s on conflict ({key}) do update set {sets}"
+    statement = sql.SQL(template).format(
         table=sql.Identifier(*table.split(".")),
         names=sql.SQL(", ").join(map(sql.Identifier, names)),
         key=sql.SQL(", ").join(map(sql.Identifier, key)),
         sets=sql.SQL(", ").join(
             sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in names
         ),
-    )  # fmt: skip
+    )
     with session.cursor() as cursor:
         execute_values(cursor, statement, [tuple(row.values()) for row in rows])

@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 import socket
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ class StepRecord:
 
 @dataclass
 class RunRecord:
-    """All that is known of a run. `loads`, `nodes`, `tests`, `freshness`: rows of the ops tables."""
+    """All that is known of a run; `loads` and the lists after it become rows of the ops tables."""
 
     run_id: str
     kind: str
@@ -66,16 +66,13 @@ def new_run_id(now: datetime | None = None) -> str:
     return f"{now or datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
 
-def to_json(record: Any) -> str:
-    """Any record as indented JSON; times in ISO 8601."""
+def to_json(record: RunRecord) -> str:
+    """The record as indented JSON; times in ISO 8601."""
 
     def plain(value: Any) -> Any:
-        return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
+        return value.isoformat() if isinstance(value, datetime) else str(value)
 
-    def iso(value: Any) -> Any:
-        return value.isoformat() if isinstance(value, datetime) else plain(value)
-
-    return json.dumps(asdict(record) if is_dataclass(record) else record, default=iso, indent=1)  # type: ignore[arg-type]
+    return json.dumps(asdict(record), default=plain, indent=1)
 
 
 class RunFolder:

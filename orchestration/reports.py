@@ -42,7 +42,8 @@ def status(settings: Settings, last: int, as_json: bool) -> None:
         return
     for run in runs:
         click.echo(_line(run))
-    fresh = next((run["freshness"] for run in runs if run.get("freshness")), [])
+    found = (run["freshness"] for run in runs if run.get("freshness"))
+    fresh: list[dict[str, Any]] = next(found, [])
     if fresh:
         click.echo("\nsources, when a run last looked:")
     for row in fresh:
@@ -61,7 +62,9 @@ def show(settings: Settings, run_id: str, as_json: bool) -> None:
         click.echo(json.dumps(run, indent=1))
         return
     click.echo(_line(run))
-    click.echo(f"  commit   {run['git_commit'] or 'none'}{' (changed)' if run['git_dirty'] else ''}")
+    click.echo(
+        f"  commit   {run['git_commit'] or 'none'}{' (changed)' if run['git_dirty'] else ''}"
+    )
     click.echo(f"  on       {run['warehouse'] or 'no warehouse reached'}")
     for step in run["steps"]:
         click.echo(f"  {step['step']:8} {step['status']:8} {step['detail']}")

@@ -13,6 +13,7 @@ from orchestration.environment import tool_environment
 from orchestration.errors import BAD_DATA, BROKEN, LOCKED, ConfigurationError, EcluseError
 from orchestration.lock import run_lock
 from orchestration.provenance import git_state, versions
+from orchestration.records import BROKEN as BROKE
 from orchestration.records import (
     CANCELLED,
     PASSED,
@@ -23,7 +24,6 @@ from orchestration.records import (
     mark_dead_files,
     new_run_id,
 )
-from orchestration.records import BROKEN as BROKE
 from orchestration.settings import Settings
 from orchestration.warehouse import Warehouse, open_warehouse
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection
 
 INTERRUPTED = 130  # what a shell reports for Ctrl-C; 143 for SIGTERM
+LONGEST_ID = 100
 FORBIDDEN_IN_AN_ID = set('/\\:*?"<>| ')
 
 
@@ -102,7 +103,9 @@ def recorded_run(
 
 def _run_id(settings: Settings) -> str:
     given = settings.run_id
-    if given and (FORBIDDEN_IN_AN_ID & set(given) or given.startswith(".") or len(given) > 100):
+    if given and (
+        FORBIDDEN_IN_AN_ID & set(given) or given.startswith(".") or len(given) > LONGEST_ID
+    ):
         raise ConfigurationError(f"ECLUSE_RUN_ID is {given!r}: use letters, digits, - _ and .")
     return given or new_run_id()
 

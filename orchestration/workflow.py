@@ -38,7 +38,7 @@ def execute(steps: tuple[Step, ...], record: RunRecord, changed: Callable[[], No
             continue
         try:
             _run(step, entry, changed)
-        except BaseException as error:  # noqa: BLE001 - Ctrl-C too must leave a whole record
+        except BaseException as error:  # Ctrl-C too must leave a whole record
             failure = failure or error
     changed()
     if failure is not None:

@@ -21,7 +21,7 @@ class _WithFaults(click.Command):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the grammar and the names of all faults."""
         # Imported here because the help of other commands must not wait for a web framework.
-        from ingestion.demo_api import faults  # noqa: PLC0415 - see the line above
+        from ingestion.demo_api import faults
 
         with formatter.section("Faults"):
             formatter.write_text("NAME[@ENDPOINT][?OPTION=VALUE&...], such as")
@@ -55,7 +55,7 @@ class _WithFaults(click.Command):
     "--start",
     type=click.DateTime(["%Y-%m-%d"]),
     metavar="DATE",
-    help="The day it opened.  [default: 2025-09-01]",
+    help="The day it opened.  [default: 2024-09-01]",
 )
 @click.option(
     "--seed", type=click.IntRange(0), metavar="N", help="Another seed, another shop.  [default: 0]"
@@ -77,8 +77,8 @@ def demo_api(
 ) -> None:  # fmt: skip
     """Serve a small shop that answers like the public Jaffle Shop API."""
     # Imported here because a help text must not wait for a web framework.
-    from ingestion.demo_api import listen  # noqa: PLC0415 - see the line above
-    from ingestion.demo_api.app import create_app  # noqa: PLC0415 - see the line above
+    from ingestion.demo_api import listen
+    from ingestion.demo_api.app import create_app
 
     if end_with_parent:
         listen.end_with_parent()
@@ -99,7 +99,7 @@ def demo_api(
 
 
 def _faults(specs: tuple[str, ...]) -> Any:
-    from ingestion.demo_api.faults import FaultError, Faults  # noqa: PLC0415 - needs starlette
+    from ingestion.demo_api.faults import FaultError, Faults
 
     faults = Faults()
     for spec in specs:
@@ -112,8 +112,8 @@ def _faults(specs: tuple[str, ...]) -> Any:
 
 def _shop(data: Path | None, made_up: dict[str, Any]) -> Any:
     # Imported here because polars is slow to import and no help text needs it.
-    from ingestion.demo_api.files import FilesError, FileShop  # noqa: PLC0415 - see the line above
-    from ingestion.demo_api.generator import GeneratedShop  # noqa: PLC0415 - see the line above
+    from ingestion.demo_api.files import FilesError, FileShop
+    from ingestion.demo_api.generator import GeneratedShop
 
     if data and made_up:
         options = ", ".join(f"--{name}" for name in made_up)

@@ -20,7 +20,7 @@ from ingestion.demo_api.shop import EVERY_DAY, Days
 
 DEFAULT_ORDERS = 60_000
 DEFAULT_DAYS = 365
-DEFAULT_START = date(2025, 9, 1)
+DEFAULT_START = date(2024, 9, 1)
 DEFAULT_SEED = 0
 
 

@@ -8,7 +8,7 @@ Id = Annotated[str, Field(examples=["d5b5ec80-ec50-4734-87a4-a5fd208548f7"])]
 Sku = Annotated[str, Field(description="The product's key.", examples=["JAF-001"])]
 Cents = Annotated[str, Field(description="Whole cents, as a string.", examples=["600"])]
 Moment = Annotated[
-    str, Field(description="Local time without a zone.", examples=["2025-09-01T08:15:00"])
+    str, Field(description="Local time without a zone.", examples=["2024-09-01T08:15:00"])
 ]
 
 

@@ -34,7 +34,9 @@ def jaffle_shop(
     """
     client = PageClient(base_url, observer)
 
-    def fetch(endpoint: str, since: date | None = None, until: date | None = None) -> Iterator[Page]:
+    def fetch(
+        endpoint: str, since: date | None = None, until: date | None = None
+    ) -> Iterator[Page]:
         params: dict[str, Any] = {"page_size": page_size}
         if since:
             params["start_date"] = since.isoformat()

@@ -11,7 +11,7 @@ from ingestion.demo_api.generator import GeneratedShop
 from ingestion.demo_api.serve import running
 from ingestion.demo_api.shop import EVERY_DAY, Days, Shop
 
-START = date(2025, 9, 1)
+START = date(2024, 9, 1)
 Rows = list[dict[str, Any]]
 
 

@@ -105,9 +105,9 @@ def test_faults_set_at_the_start_wait_for_the_first_real_request():
 
 
 def test_the_child_s_arguments_leave_out_what_was_not_given():
-    argv = command({"orders": 5, "start": date(2025, 9, 1), "data": None}, ["500", "drop"])
+    argv = command({"orders": 5, "start": date(2024, 9, 1), "data": None}, ["500", "drop"])
     assert argv[1:3] == ["-m", "ingestion.demo_api"]
-    assert argv[-4:] == ["--orders=5", "--start=2025-09-01", "--fault=500", "--fault=drop"]
+    assert argv[-4:] == ["--orders=5", "--start=2024-09-01", "--fault=500", "--fault=drop"]
 
 
 def test_a_taken_port_is_one_sentence_and_exit_2():

@@ -1,0 +1,5 @@
+"""`python -m orchestration` is `ecluse`."""
+
+from orchestration.cli import main
+
+main()
