@@ -3,8 +3,8 @@ with orders as (
 ),
 
 numbers as (
-    -- 2^9 months: a cohort is followed for up to 42 years
-    {{ generate_series(512) }}
+    -- 2^10 months: a cohort is followed for up to 85 years
+    {{ generate_series(1024) }}
 ),
 
 orders_by_month as (

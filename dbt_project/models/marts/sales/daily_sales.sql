@@ -7,8 +7,8 @@ stores as (
 ),
 
 numbers as (
-    -- 2^14 days: a store may be up to 44 years old
-    {{ generate_series(16384) }}
+    -- 2^16 days: a store may be up to 179 years old
+    {{ generate_series(65536) }}
 ),
 
 orders_summed as (
