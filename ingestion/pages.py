@@ -5,7 +5,6 @@ a page is cut into rows without making Python objects of it, and an answer that 
 rows (HTML, truncated JSON, the page before once more) counts as a fault worth another try.
 """
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -52,11 +51,12 @@ class Observer(Protocol):
 
 
 class PageClient(RESTClient):
-    """A RESTClient whose pages are lists of raw JSON rows."""
+    """A RESTClient whose pages are lists of raw JSON rows; one for each walk of an endpoint."""
 
     def __init__(self, base_url: str, observer: Observer | None = None) -> None:
         """Page through `base_url` by the Link header; retries follow dlt's [runtime] settings."""
-        self._digests: dict[bytes, str] = {}
+        self._seen: dict[int, str] = {}  # hash of a page's body -> the URL it came from
+        self._judged: tuple[Response, list[msgspec.Raw], str | None] | None = None
         self._observer = observer
         client = Client(retry_condition=self._is_worth_another_try)
         client.configure()
@@ -68,7 +68,6 @@ class PageClient(RESTClient):
         Raises:
             SourceFailed: the API failed for good; the sentence says where and what to do.
         """
-        self._digests.clear()
         number = 0
         url = f"{(self.base_url or '').rstrip('/')}/{path}"
         try:
@@ -85,18 +84,18 @@ class PageClient(RESTClient):
 
     def extract_response(self, response: Response, data_selector: Any) -> list[Any]:
         """The rows of an answer; called by RESTClient once the retries are over."""
-        fault = self._fault(response)
+        rows, fault = self._judge(response)
         if fault:
             raise RequestException(fault, request=response.request, response=response)
-        self._digests[_digest(response)] = _plain(response.request)
-        return _rows.decode(response.content)
+        self._seen[hash(response.content)] = _plain(response.request)
+        return rows
 
     def _is_worth_another_try(self, response: Response | None, error: BaseException | None) -> bool:
         if error is not None:
             status = getattr(getattr(error, "response", None), "status_code", None)
             self._tell(f"HTTP {status}" if status else type(error).__name__)
             return False  # the client's own rules decide
-        fault = self._fault(response) if response is not None and response.ok else None
+        fault = self._judge(response)[1] if response is not None and response.ok else None
         if fault:
             self._tell(fault)
         return fault is not None
@@ -105,24 +104,25 @@ class PageClient(RESTClient):
         if self._observer:
             self._observer.retry(fault)
 
-    def _fault(self, response: Response) -> str | None:
-        """What makes a successful answer no page of rows; None when it is one."""
+    def _judge(self, response: Response) -> tuple[list[msgspec.Raw], str | None]:
+        """The rows of a successful answer, or what makes it no page of rows; judged once."""
+        if self._judged is None or self._judged[0] is not response:
+            self._judged = (response, *self._cut(response))
+        return self._judged[1:]
+
+    def _cut(self, response: Response) -> tuple[list[msgspec.Raw], str | None]:
         body = response.content
         try:
             rows = _rows.decode(body)
         except msgspec.MsgspecError as error:
             kind = response.headers.get("Content-Type", "no content type").split(";")[0]
             if body.lstrip()[:1] == b"<":
-                return f"it answered with a web page ({kind}) instead of JSON: check the base URL"
-            return f"its JSON is broken or no list ({error}; {len(body)} bytes of {kind})"
-        earlier = self._digests.get(_digest(response))
+                return [], f"it answered with a web page ({kind}), not JSON: check the base URL"
+            return [], f"its JSON is broken or no list ({error}; {len(body)} bytes of {kind})"
+        earlier = self._seen.get(hash(body))
         if rows and earlier and earlier != _plain(response.request):
-            return f"it sent the same page twice (as {earlier}), so rows would be missing"
-        return None
-
-
-def _digest(response: Response) -> bytes:
-    return hashlib.blake2b(response.content, digest_size=16).digest()
+            return [], f"it sent the same page twice (as {earlier}), so rows would be missing"
+        return rows, None
 
 
 def _plain(request: PreparedRequest) -> str:

@@ -6,7 +6,7 @@ only when dlt marks the whole load as complete.
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -32,6 +32,22 @@ class Window:
     until: date | None = None
 
 
+@dataclass
+class _Walk:
+    """One walk along the cursor; pages are decoded in several threads at once."""
+
+    state: dict[str, Any]
+    known: pa.Array
+    first: bool
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def saw(self, moment: datetime) -> None:
+        """Move the cursor on to `moment`, never back."""
+        newest = moment.isoformat()
+        with self.lock:
+            self.state["newest"] = max(self.state.get("newest", newest), newest)
+
+
 def cursor_resource(
     contract: Contract, cursor: str, fetch: Fetch, lookback_days: int, window: Window | None
 ) -> DltResource:
@@ -40,40 +56,32 @@ def cursor_resource(
     The cursor is the newest `cursor` value seen, kept in dlt's state, which is committed with the
     load and so never runs ahead of it.
     """
-    # a window starts where it is told; without one, the cursor and the look-back decide
-    session: dict[str, Any] = {}
+    walk: _Walk | None = None
 
     def pages() -> Iterator[Page]:
+        nonlocal walk
         state = dlt.current.resource_state(contract.table)
         newest = datetime.fromisoformat(state["newest"]) if "newest" in state else None
+        # a window starts where it is told; without one, the cursor and the look-back decide
         start = newest.date() - timedelta(days=lookback_days) if newest else None
         span = window or Window(since=start)
-        session["state"], session["lock"], session["first"] = (
-            state,
-            threading.Lock(),
-            newest is None,
-        )
-        session["known"] = current_ids(contract, cursor, span.since, span.until)
+        known = current_ids(contract, cursor, span.since, span.until)
+        walk = _Walk(state, known, first=newest is None)
         yield from fetch(contract.table, span.since, span.until)
 
     def rows(page: Page) -> Iterator[Any]:
+        assert walk is not None  # noqa: S101 - pages() has run: it gave us the page
         tables = decode(page, contract)
         own = tables.pop(contract.table)
         if window is None and own.num_rows:
-            newest = pc.max(own[cursor]).as_py().isoformat()
-            with session["lock"]:
-                session["state"]["newest"] = max(session["state"].get("newest", newest), newest)
-        fresh = pc.invert(pc.is_in(own["_dlt_id"], value_set=session["known"]))
-        own = own.filter(fresh)
+            walk.saw(pc.max(own[cursor]).as_py())
+        if len(walk.known):
+            own, tables = _unknown(own, tables, walk.known)
         # a table must exist after the first load even if the API had no rows for it
-        if own.num_rows or session["first"]:
-            yield _marked(contract, own)
-        for _, child in contract.children:
-            nested = tables[child.table]
-            mine = pc.is_in(nested["_dlt_parent_id"], value_set=own["_dlt_id"].combine_chunks())
-            nested = nested.filter(mine)
-            if nested.num_rows or session["first"]:
-                yield _marked(child, nested)
+        parts = [(contract, own), *((child, tables[child.table]) for _, child in contract.children)]
+        for part, table in parts:
+            if table.num_rows or walk.first:
+                yield _marked(part, table)
 
     return _resource(contract, pages, rows, "append", selected=True)
 
@@ -129,10 +137,22 @@ def snapshot_resource(
     return _resource(contract, pages, rows, disposition, selected)
 
 
+def _unknown(
+    own: pa.Table, nested: dict[str, pa.Table], known: pa.Array
+) -> tuple[pa.Table, dict[str, pa.Table]]:
+    """Without the rows whose content raw holds already, nor what is nested in those."""
+    own = own.filter(pc.invert(pc.is_in(own["_dlt_id"], value_set=known)))
+    ids = own["_dlt_id"].combine_chunks()
+    return own, {
+        name: table.filter(pc.is_in(table["_dlt_parent_id"], value_set=ids))
+        for name, table in nested.items()
+    }
+
+
 def _resource(
     contract: Contract, pages: Any, rows: Any, disposition: Any, selected: bool
 ) -> DltResource:
-    fetched = dlt.resource(pages, name=f"{contract.table}_pages", selected=False)
+    fetched = dlt.resource(pages, name=f"{contract.table}_pages", selected=False, parallelized=True)
     return dlt.transformer(
         rows,
         data_from=fetched,

@@ -32,7 +32,6 @@ def jaffle_shop(
         allow_empty: snapshot resources that may lose all their rows in this load.
         observer: told of each page and each fault.
     """
-    client = PageClient(base_url, observer)
 
     def fetch(
         endpoint: str, since: date | None = None, until: date | None = None
@@ -42,7 +41,7 @@ def jaffle_shop(
             params["start_date"] = since.isoformat()
         if until:
             params["end_date"] = until.isoformat()
-        return client.pages(endpoint, endpoint, params)
+        return PageClient(base_url, observer).pages(endpoint, endpoint, params)
 
     orders = cursor_resource(ORDERS, "ordered_at", fetch, lookback_days, window)
     snapshots = [

@@ -1,5 +1,5 @@
 -- A table, because two marts read it and the pick of current rows behind it is the dearest query.
-{{ config(materialized='table') }}
+{{ config(materialized='table', post_hook='analyze {{ this }}') }}
 
 with order_items as (
     select * from {{ ref('stg_jaffle_shop__order_items') }}
