@@ -26,9 +26,18 @@ def summary(record: RunRecord) -> str:
     lines = ["", f"run {record.run_id}: {head} in {record.seconds:.1f} s"]
     lines += [f"  {step.step:8} {step.detail or step.status}" for step in record.steps]
     lines += [f"  note     {text}" for text in record.notes]
-    look = {"runs": f"runs/{record.run_id}/", "more": "make status, make psql, make docs"}
-    lines += [f"  {name:8} {text}" for name, text in look.items()]
+    lines += [f"  {name:8} {text}" for name, text in _where_to_look(record).items()]
     return "\n".join(lines)
+
+
+def _where_to_look(record: RunRecord) -> dict[str, str]:
+    look = {"record": f"runs/{record.run_id}/run.json (and make status)"}
+    if record.status == "published":
+        look["tables"] = "make psql, then: select * from marts.daily_sales limit 5;"
+        look["lineage"] = "make docs"
+    elif record.status == "rejected":
+        look["why"] = f".venv/bin/ecluse runs show {record.run_id}"
+    return look
 
 
 def status(settings: Settings, last: int, as_json: bool) -> None:

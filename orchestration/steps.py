@@ -15,6 +15,7 @@ from orchestration.run import Run
 from orchestration.workflow import Step
 
 if TYPE_CHECKING:
+    from ingestion.load import LoadRecord
     from ingestion.resources import Window
 
 SHOWN = 5  # failed tests named in the reason; all are in the record
@@ -134,10 +135,11 @@ def collect(run: Run) -> str:
     return f"record and artifacts in {run.folder.path.relative_to(run.settings.root)}"
 
 
-def _said(load: object) -> str:
-    loaded = {t: n for t, n in load.loaded.items() if n}  # type: ignore[attr-defined]
-    words = ", ".join(f"{table} {rows:,}" for table, rows in loaded.items()) or "nothing"
-    return f"{load.source}: new rows: {words}"  # type: ignore[attr-defined]
+def _said(load: "LoadRecord") -> str:
+    new = {table: rows for table, rows in load.loaded.items() if rows}
+    most_first = sorted(new.items(), key=lambda item: -item[1])
+    words = ", ".join(f"{table} {rows:,}" for table, rows in most_first)
+    return f"{load.source}: {sum(new.values()):,} new rows" + (f" ({words})" if words else "")
 
 
 def _judge(run: Run, outcome: dbt.DbtOutcome) -> None:

@@ -1,0 +1,161 @@
+"""Ingestion beside its limit and its neighbour, all in one go: prints ratios, judges nothing.
+
+    python -m tests.bench.ingestion [--orders 1000000] [--sample 20000]
+
+Three sides load the same orders and their items, counted in both tables on every side:
+- `\\copy` of the same rows from CSV files by psql: what Postgres itself can take;
+- dlt's own `rest_api` source with its defaults, on a sample, over the same HTTP API;
+- ours, over the same HTTP API, in a process of its own whose peak memory is printed.
+The machine is noisy: read the ratios, not the seconds.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from ingestion.demo_api.serve import running
+from orchestration.embedded import EmbeddedServer, binary
+from orchestration.environment import tool_environment
+from orchestration.settings import load_settings
+from orchestration.warehouse import Warehouse, parse_url
+
+PAGE_SIZE = 5000  # ours and rest_api's alike
+TABLES = ("orders", "orders__items")
+
+
+def main() -> None:
+    """Run all sides and print what they took."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--orders", type=int, default=1_000_000)
+    parser.add_argument("--sample", type=int, default=20_000, help="orders for dlt's defaults")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--side", choices=("ours", "rest_api"), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.side:
+        _side(args.side)
+        return
+    for _ in range(args.rounds):
+        _compare(args.orders, args.sample)
+
+
+def _compare(orders: int, sample: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        embedded = EmbeddedServer(Path(folder) / "warehouse")
+        embedded.start()
+        try:
+            warehouse = Warehouse(str(embedded.socket_dir), 5432, "postgres", "", "postgres")
+            small = _in_process("ours", warehouse, orders // 4)
+            ours = _in_process("ours", warehouse, orders)
+            _show("ours", ours)
+            copy = _copy(warehouse, Path(folder))
+            _show("psql \\copy", copy)
+            defaults = _in_process("rest_api", warehouse, sample)
+            _show("dlt rest_api defaults", defaults)
+        finally:
+            embedded.stop()
+    slower = (defaults["seconds"] / defaults["rows"]) / (ours["seconds"] / ours["rows"])
+    print(f"\nours takes   {ours['seconds'] / copy['seconds']:6.1f} x the time of \\copy (goal: 4)")
+    print(f"rest_api has {slower:6.1f} x our time for a row   (goal: 15)")
+    print(f"peak memory: {small['mb']:.0f} MB for {orders // 4:,} orders, "
+          f"{ours['mb']:.0f} MB for {orders:,} (goal: 600)")  # fmt: skip
+
+
+def _show(name: str, side: dict[str, float]) -> None:
+    rate = side["rows"] / side["seconds"]
+    print(f"{name:22} {side['rows']:>11,.0f} rows {side['seconds']:7.1f} s {rate:>10,.0f} rows/s",
+          flush=True)  # fmt: skip
+
+
+def _in_process(side: str, warehouse: Warehouse, orders: int) -> dict[str, float]:
+    """One side in a fresh process and an empty warehouse, so that nothing is warm or left over."""
+    with warehouse.session() as session, session.cursor() as cursor:
+        cursor.execute("drop schema if exists raw_jaffle_shop, raw_jaffle_shop_loading cascade")
+    with running(orders=orders) as url, tempfile.TemporaryDirectory() as home:
+        settings = load_settings({"ECLUSE_WAREHOUSE_URL": warehouse.url()})
+        environ = os.environ | tool_environment(settings, warehouse)
+        environ |= {"DLT_DATA_DIR": home, "BENCH_API": url, "BENCH_WAREHOUSE": warehouse.url()}
+        environ["SOURCES__JAFFLE_SHOP__PAGE_SIZE"] = str(PAGE_SIZE)
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.bench.ingestion", "--side", side],
+            env=environ, check=True, capture_output=True, text=True,
+        )  # fmt: skip
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _side(side: str) -> None:
+    url, credentials = os.environ["BENCH_API"], os.environ["BENCH_WAREHOUSE"]
+    started = time.monotonic()
+    {"ours": _ours, "rest_api": _rest_api}[side](url, credentials)
+    seconds = time.monotonic() - started
+    mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"rows": _rows(parse_url(credentials)), "seconds": seconds, "mb": mb}))
+
+
+def _ours(url: str, credentials: str) -> None:
+    from ingestion.load import load
+    from ingestion.resources import Window
+
+    work = Path(os.environ["DLT_DATA_DIR"]) / "ours"
+    # an open window: orders and their items only, as on the other sides
+    load("jaffle_shop", credentials, work, base_url=url, window=Window())
+
+
+def _rest_api(url: str, credentials: str) -> None:
+    import dlt
+    from dlt.sources.rest_api import rest_api_source
+
+    endpoint = {"path": "orders", "params": {"page_size": PAGE_SIZE}, "paginator": "header_link"}
+    source = rest_api_source(
+        {
+            "client": {"base_url": url},
+            "resources": [{"name": "orders", "endpoint": endpoint}],
+        },
+        name="jaffle_shop",
+    )
+    # the project's own settings in .dlt/config.toml are not dlt's defaults
+    os.environ.update(
+        DLT_PROJECT_DIR=os.environ["DLT_DATA_DIR"], RUNTIME__DLTHUB_TELEMETRY="false"
+    )
+    pipeline = dlt.pipeline(
+        "rest_api",
+        pipelines_dir=os.environ["DLT_DATA_DIR"],
+        destination=dlt.destinations.postgres(credentials),
+        dataset_name="raw_jaffle_shop",
+    )
+    pipeline.run(source)
+
+
+def _copy(warehouse: Warehouse, folder: Path) -> dict[str, float]:
+    """`\\copy` what ours has just loaded, from CSV files into tables of the same columns."""
+    environ = os.environ | warehouse.environment()
+    psql = [binary("psql"), "-q", "-v", "ON_ERROR_STOP=1"]
+    for table in TABLES:
+        out = f"\\copy raw_jaffle_shop.{table} to '{folder / table}.csv' csv"
+        make = f"create table public.{table} (like raw_jaffle_shop.{table})"
+        subprocess.run([*psql, "-c", out, "-c", make], env=environ, check=True)
+    started = time.monotonic()
+    for table in TABLES:
+        subprocess.run([*psql, "-c", f"\\copy public.{table} from '{folder / table}.csv' csv"],
+                       env=environ, check=True)  # fmt: skip
+    seconds = time.monotonic() - started
+    return {"rows": _rows(warehouse, "public"), "seconds": seconds, "mb": 0}
+
+
+def _rows(warehouse: Warehouse, schema: str = "raw_jaffle_shop") -> float:
+    with warehouse.session() as session, session.cursor() as cursor:
+        total = 0
+        for table in TABLES:
+            cursor.execute(f"select count(*) from {schema}.{table}")
+            total += (cursor.fetchone() or (0,))[0]
+    return total
+
+
+if __name__ == "__main__":
+    main()
