@@ -30,7 +30,7 @@ class Column:
     def expectation(self) -> str:
         """What the column expects, in words for an error message."""
         words = {
-            "text": "a string",
+            "text": "a string without NUL",
             "whole": "a whole number in a string",
             "decimal": f"a number in a string with at most {self.digits[1]} decimals",
             "boolean": "true or false",

@@ -14,6 +14,7 @@ from ingestion.errors import SourceFailed, find_cause
 from ingestion.heal import heal
 from ingestion.progress import Progress, Watch, ignore
 from ingestion.registry import find_source
+from ingestion.resources import Turn
 
 COUNT_LOADED = "select count(*) from {table} where _dlt_load_id = any(%s)"
 
@@ -73,9 +74,12 @@ def load(
         dataset_name=record.dataset,
         progress=progress,
     )
-    source = make_source(observer=progress, **options)
+    turn = Turn()
+    source = make_source(observer=progress, turn=turn, **options)
+    logs = _cursor_resources(source)
     if options.get("window"):
-        source = source.with_resources(*_cursor_resources(source))
+        source = source.with_resources(*logs)
+    turn.logs.update(logs)
     try:
         with pipeline.sql_client() as client:
             record.mended = heal(client)

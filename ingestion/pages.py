@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
-from dlt.sources.helpers.requests import Client
+from dlt.sources.helpers.requests.retry import (
+    DEFAULT_RETRY_EXCEPTIONS,
+    DEFAULT_RETRY_STATUS,
+    Client,
+)
 from dlt.sources.helpers.rest_client import RESTClient
 from dlt.sources.helpers.rest_client.paginators import HeaderLinkPaginator
 from requests import PreparedRequest, Response
+from requests.exceptions import ChunkedEncodingError, HTTPError, RequestException, Timeout
 from requests.exceptions import ConnectionError as NoConnection
-from requests.exceptions import HTTPError, RequestException, Timeout
 
 from ingestion.errors import SourceFailed
 
@@ -55,10 +59,11 @@ class PageClient(RESTClient):
 
     def __init__(self, base_url: str, observer: Observer | None = None) -> None:
         """Page through `base_url` by the Link header; retries follow dlt's [runtime] settings."""
-        self._seen: dict[int, str] = {}  # hash of a page's body -> the URL it came from
+        self._seen: dict[int | str, str] = {}  # a page's URL, its body's hash -> its URL
         self._judged: tuple[Response, list[msgspec.Raw], str | None] | None = None
         self._observer = observer
-        client = Client(retry_condition=self._is_worth_another_try)
+        # no rules but ours: dlt asks ours only when its own say no, and we would miss faults
+        client = Client(status_codes=(), exceptions=(), retry_condition=self._is_worth_another_try)
         client.configure()
         super().__init__(base_url, paginator=HeaderLinkPaginator(), session=client.session)
 
@@ -69,11 +74,11 @@ class PageClient(RESTClient):
             SourceFailed: the API failed for good; the sentence says where and what to do.
         """
         number = 0
-        url = f"{(self.base_url or '').rstrip('/')}/{path}"
+        url = _plain(f"{(self.base_url or '').rstrip('/')}/{path}")
         try:
             for page in self.paginate(path, params=params, data_selector="$"):
                 number += 1
-                url = _plain(page.response.request)
+                url = _plain(page.response.request.url)
                 fetched = Page(resource, number, url, page)
                 if self._observer:
                     self._observer.page(fetched)
@@ -86,23 +91,23 @@ class PageClient(RESTClient):
         """The rows of an answer; called by RESTClient once the retries are over."""
         rows, fault = self._judge(response)
         if fault:
-            raise RequestException(fault, request=response.request, response=response)
-        self._seen[hash(response.content)] = _plain(response.request)
+            raise _NoPage(fault, request=response.request, response=response)
+        url = _plain(response.request.url)
+        self._seen[url] = self._seen[hash(response.content)] = url
         return rows
 
     def _is_worth_another_try(self, response: Response | None, error: BaseException | None) -> bool:
-        if error is not None:
-            status = getattr(getattr(error, "response", None), "status_code", None)
-            self._tell(f"HTTP {status}" if status else type(error).__name__)
-            return False  # the client's own rules decide
-        fault = self._judge(response)[1] if response is not None and response.ok else None
-        if fault:
-            self._tell(fault)
-        return fault is not None
-
-    def _tell(self, fault: str) -> None:
-        if self._observer:
+        fault = None
+        if isinstance(error, HTTPError) and error.response is not None:
+            status = error.response.status_code
+            fault = f"HTTP {status}" if status in DEFAULT_RETRY_STATUS else None
+        elif isinstance(error, DEFAULT_RETRY_EXCEPTIONS):
+            fault = type(error).__name__
+        elif response is not None and response.ok:
+            fault = self._judge(response)[1]
+        if fault and self._observer:
             self._observer.retry(fault)
+        return fault is not None
 
     def _judge(self, response: Response) -> tuple[list[msgspec.Raw], str | None]:
         """The rows of a successful answer, or what makes it no page of rows; judged once."""
@@ -114,27 +119,36 @@ class PageClient(RESTClient):
         body = response.content
         try:
             rows = _rows.decode(body)
-        except msgspec.MsgspecError as error:
+            if not body.isascii():
+                body.decode()  # the decoder leaves what is inside the rows to others
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             kind = response.headers.get("Content-Type", "no content type").split(";")[0]
             if body.lstrip()[:1] == b"<":
                 return [], f"it answered with a web page ({kind}), not JSON: check the base URL"
             return [], f"its JSON is broken or no list ({error}; {len(body)} bytes of {kind})"
-        earlier = self._seen.get(hash(body))
-        if rows and earlier and earlier != _plain(response.request):
+        # a page is noted once it is taken, so the retry of a request never finds itself here
+        url = _plain(response.request.url)
+        if url in self._seen:
+            return [], f"its pages go round in a circle: the next one is {url} again"
+        if rows and hash(body) in self._seen:
+            earlier = self._seen[hash(body)]
             return [], f"it sent the same page twice (as {earlier}), so rows would be missing"
         return rows, None
 
 
-def _plain(request: PreparedRequest) -> str:
+class _NoPage(RequestException):
+    """An answer that is no page of rows; its words are ours."""
+
+
+def _plain(url: str | None) -> str:
     """The URL without a user, password or token in it."""
-    url = request.url or ""
-    scheme, _, rest = url.partition("://")
+    scheme, colon, rest = (url or "").rpartition("://")
     host, slash, path = rest.partition("/")
     path, question, query = path.partition("?")
     kept = "&".join(
         part for part in query.split("&") if not _is_secret(part.partition("=")[0].lower())
     )
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}{question if kept else ''}{kept}"
+    return f"{scheme}{colon}{host.rpartition('@')[2]}{slash}{path}{question if kept else ''}{kept}"
 
 
 def _is_secret(name: str) -> bool:
@@ -142,7 +156,7 @@ def _is_secret(name: str) -> bool:
 
 
 def _asked(error: RequestException) -> str | None:
-    return _plain(error.request) if isinstance(error.request, PreparedRequest) else None
+    return _plain(error.request.url) if isinstance(error.request, PreparedRequest) else None
 
 
 def _explain(error: RequestException) -> str:
@@ -151,6 +165,9 @@ def _explain(error: RequestException) -> str:
         return f"the API answered {status}: {ADVICE.get(status, 'it failed on every try')}"
     if isinstance(error, Timeout):
         return "the API did not answer in time: try later, or raise RUNTIME__REQUEST_TIMEOUT"
-    if isinstance(error, NoConnection):
+    if isinstance(error, NoConnection | ChunkedEncodingError):
         return "the API cannot be reached, or it hung up: check the base URL and the network"
-    return f"the API misbehaved: {error}"
+    if isinstance(error, _NoPage):
+        return f"the API misbehaved: {error}"
+    # no words of others here: they may quote the URL with its password
+    return f"no request can be made of it ({type(error).__name__}): check the base URL"

@@ -33,6 +33,21 @@ class Window:
 
 
 @dataclass
+class Turn:
+    """Snapshots are read after the logs: whoever an order names must be in the snapshot.
+
+    Read the other way round, a customer who comes while the orders are being fetched would be in
+    an order but not among the customers, and a test would rightly fail.
+    """
+
+    logs: set[str] = field(default_factory=set)  # those still being read
+
+    def of_snapshots(self) -> bool:
+        """Whether all logs have been read."""
+        return not self.logs
+
+
+@dataclass
 class _Walk:
     """One walk along the cursor; pages are decoded in several threads at once."""
 
@@ -49,7 +64,12 @@ class _Walk:
 
 
 def cursor_resource(
-    contract: Contract, cursor: str, fetch: Fetch, lookback_days: int, window: Window | None
+    contract: Contract,
+    cursor: str,
+    fetch: Fetch,
+    turn: Turn,
+    lookback_days: int,
+    window: Window | None = None,
 ) -> DltResource:
     """An append-only log. A row comes in again only when its content changed.
 
@@ -68,6 +88,7 @@ def cursor_resource(
         known = current_ids(contract, cursor, span.since, span.until)
         walk = _Walk(state, known, first=newest is None)
         yield from fetch(contract.table, span.since, span.until)
+        turn.logs.discard(contract.table)
 
     def rows(page: Page) -> Iterator[Any]:
         assert walk is not None  # noqa: S101 - pages() has run: it gave us the page
@@ -83,11 +104,17 @@ def cursor_resource(
             if table.num_rows or walk.first:
                 yield _marked(part, table)
 
-    return _resource(contract, pages, rows, "append", selected=True)
+    # fetched beside the decoding; the snapshots are small, and wait in the main thread
+    fetched = _pages(contract, pages, parallelized=True)
+    return _resource(contract, fetched, rows, "append", selected=True)
 
 
 def snapshot_resource(
-    contract: Contract, fetch: Fetch, allow_empty: bool = False, selected: bool = True
+    contract: Contract,
+    fetch: Fetch,
+    turn: Turn,
+    allow_empty: bool = False,
+    selected: bool = True,
 ) -> DltResource:
     """A full snapshot on each load; dlt's scd2 keeps every version of a row with its validity.
 
@@ -96,7 +123,9 @@ def snapshot_resource(
     seen: dict[str, str] = {}
     lock = threading.Lock()
 
-    def pages() -> Iterator[Page]:
+    def pages() -> Iterator[Page | None]:
+        while not turn.of_snapshots():
+            yield None  # dlt goes on with other resources
         seen.clear()
         any_rows = False
         for page in fetch(contract.table):
@@ -134,7 +163,7 @@ def snapshot_resource(
         "strategy": "scd2",
         "row_version_column_name": "_dlt_id",
     }
-    return _resource(contract, pages, rows, disposition, selected)
+    return _resource(contract, _pages(contract, pages), rows, disposition, selected)
 
 
 def _unknown(
@@ -149,10 +178,14 @@ def _unknown(
     }
 
 
+def _pages(contract: Contract, pages: Any, parallelized: bool = False) -> DltResource:
+    name = f"{contract.table}_pages"
+    return dlt.resource(pages, name=name, selected=False, parallelized=parallelized)
+
+
 def _resource(
-    contract: Contract, pages: Any, rows: Any, disposition: Any, selected: bool
+    contract: Contract, fetched: DltResource, rows: Any, disposition: Any, selected: bool
 ) -> DltResource:
-    fetched = dlt.resource(pages, name=f"{contract.table}_pages", selected=False, parallelized=True)
     return dlt.transformer(
         rows,
         data_from=fetched,

@@ -8,7 +8,7 @@ import dlt
 from dlt.sources import DltResource
 
 from ingestion.pages import Observer, Page, PageClient
-from ingestion.resources import Window, cursor_resource, snapshot_resource
+from ingestion.resources import Turn, Window, cursor_resource, snapshot_resource
 from ingestion.sources.jaffle_shop.contract import ITEMS, ORDERS, SNAPSHOTS
 
 
@@ -20,6 +20,7 @@ def jaffle_shop(
     window: Window | None = None,
     allow_empty: tuple[str, ...] = (),
     observer: Observer | None = None,
+    turn: Turn | None = None,
 ) -> list[DltResource]:
     """The six resources of the API at `base_url`, such as `https://host/api/v1`.
 
@@ -31,7 +32,10 @@ def jaffle_shop(
         window: load only the orders of these days and leave the cursor where it is.
         allow_empty: snapshot resources that may lose all their rows in this load.
         observer: told of each page and each fault.
+        turn: makes the snapshots wait for the orders.
     """
+
+    turn = turn or Turn()
 
     def fetch(
         endpoint: str, since: date | None = None, until: date | None = None
@@ -43,11 +47,11 @@ def jaffle_shop(
             params["end_date"] = until.isoformat()
         return PageClient(base_url, observer).pages(endpoint, endpoint, params)
 
-    orders = cursor_resource(ORDERS, "ordered_at", fetch, lookback_days, window)
+    orders = cursor_resource(ORDERS, "ordered_at", fetch, turn, lookback_days, window)
     snapshots = [
-        snapshot_resource(contract, fetch, allow_empty=contract.table in allow_empty)
+        snapshot_resource(contract, fetch, turn, allow_empty=contract.table in allow_empty)
         for contract in SNAPSHOTS
     ]
     # The same rows as orders.items[], and no cursor to fetch only the new ones by.
-    items = snapshot_resource(ITEMS, fetch, selected=False)
+    items = snapshot_resource(ITEMS, fetch, turn, selected=False)
     return [orders, *snapshots, items]

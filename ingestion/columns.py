@@ -1,0 +1,42 @@
+"""Turn the values of a column, as the API wrote them, into their type of raw: the one judge.
+
+Both the column-wise check of a whole page and the row-wise search for what broke in it ask here,
+so they cannot disagree.
+"""
+
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ingestion.contract import Column
+
+FIRST_MOMENT = datetime.min  # Arrow also reads the year 0000, which no database agrees on
+
+
+def typed(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
+    """The values in their type of raw.
+
+    Raises:
+        pa.ArrowInvalid: a value is missing, does not parse, or is out of range.
+    """
+    if not column.nullable:
+        refuse(values.null_count, f"{column.name}: {values.null_count} values missing")
+    found = values.cast(column.arrow_type())
+    if column.type == "whole":
+        # Arrow reads "0x10" too; the API never writes a number like that
+        for hexadecimal in ("0x", "0X"):
+            refuse(pc.any(pc.starts_with(values, hexadecimal)).as_py(), f"{column.name}: hex")
+    lowest = FIRST_MOMENT if column.type == "timestamp" else column.minimum
+    highest = column.ceiling()
+    if lowest is not None and len(found):
+        refuse(pc.any(pc.less(found, lowest)).as_py(), f"{column.name} below {lowest}")
+    if highest is not None and len(found):
+        refuse(pc.any(pc.greater(found, highest)).as_py(), f"{column.name} above {highest}")
+    return found
+
+
+def refuse(fault: object, what: str) -> None:
+    """Complain in the way that Arrow does."""
+    if fault:
+        raise pa.ArrowInvalid(what)
