@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -28,11 +29,13 @@ LONGEST_SOCKET_DIR = 90
 AWKWARD_IN_A_HOST = set(",'\"%\\")
 NOBODY = 65534
 START_TIMEOUT = 60.0
+ORPHANS = "pre-existing shared memory block"
 
 # Safe settings that help bulk loads and CREATE TABLE AS (1.6 times as fast, measured). fsync stays
 # on: turning it off buys nothing more and would break the promise to survive a kill.
 SERVER_SETTINGS = {
     "listen_addresses": "",
+    "port": "5432",  # names the socket; PGPORT would rename it
     "shared_buffers": "256MB",
     "max_wal_size": "4GB",
     "wal_level": "minimal",
@@ -78,8 +81,9 @@ class EmbeddedServer:
     def is_running(self) -> bool:
         """Whether a postmaster of this cluster is alive and takes connections."""
         answer = subprocess.run(
-            [binary("pg_isready"), "-q", "-t", "3", "-h", str(self.socket_dir)], check=False
-        )
+            [binary("pg_isready"), "-q", "-t", "3", "-h", str(self.socket_dir)],
+            env=_environment(), check=False,
+        )  # fmt: skip
         return answer.returncode == 0
 
     def start(self) -> bool:
@@ -121,7 +125,7 @@ class EmbeddedServer:
             os.kill(pid, 0)
         except (OSError, ValueError, IndexError):
             return None
-        return pid
+        return pid if _is_postgres(pid) else None
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -147,32 +151,55 @@ class EmbeddedServer:
             for path in (self.data, self.socket_dir, self.log):
                 os.chown(path, *self._lent_to())
         if (self.data / "PG_VERSION").exists():
+            self._forget_stranger()
             return
         for leftover in self.data.iterdir():  # an initdb that was killed half-way
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
         done = subprocess.run(
             [*self._as_user(), binary("initdb"), "-U", "postgres", "--auth=trust", "-E", "UTF8",
              "--locale=C.UTF-8", "--no-instructions", "-D", str(self.data)],
-            capture_output=True, text=True, check=False, cwd="/",
+            capture_output=True, text=True, check=False, cwd="/", env=_environment(),
         )  # fmt: skip
         if done.returncode:
             raise WarehouseUnreachable(_why_not("be created", self.data, done.stderr))
 
+    def _forget_stranger(self) -> None:
+        """After a crash of the machine another process may have the pid of our dead server.
+
+        Postgres would take that process for a postmaster and refuse to start.
+        """
+        file = self.data / "postmaster.pid"
+        try:
+            pid = int(file.read_text().split()[0])
+            os.kill(pid, 0)
+        except (OSError, ValueError, IndexError):
+            return  # dead: Postgres itself sees that, and looks for the server's orphans
+        if not _is_postgres(pid):
+            file.unlink()
+
     def _launch(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT
+        server = self._spawn()
+        while not self.is_running():
+            said = self.log.read_text(errors="replace")
+            ended = server.poll() is not None
+            orphans = ORPHANS in said.rpartition("FATAL")[2]
+            if time.monotonic() > deadline or (ended and not orphans):
+                raise WarehouseUnreachable(_why_not("start", self.data, said))
+            if ended:
+                time.sleep(0.5)  # a query of a killed server still runs: it ends by itself
+                server = self._spawn()
+            time.sleep(0.05)
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
         settings = [f"--{name}={value}" for name, value in SERVER_SETTINGS.items()]
         with self.log.open("ab") as log:
-            server = subprocess.Popen(
+            return subprocess.Popen(
                 [*self._as_user(), binary("postgres"), "-D", str(self.data),
                  "-k", str(self.socket_dir), *settings],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=_environment(),
                 start_new_session=True,  # a Ctrl-C in the terminal is not for the server
             )  # fmt: skip
-        deadline = time.monotonic() + START_TIMEOUT
-        while not self.is_running():
-            if server.poll() is not None or time.monotonic() > deadline:
-                said = self.log.read_text(errors="replace")
-                raise WarehouseUnreachable(_why_not("start", self.data, said))
-            time.sleep(0.05)
 
     def _own_uids(self) -> set[int]:
         return {os.geteuid()} if os.geteuid() else {0, self._lent_to()[0]}
@@ -180,6 +207,10 @@ class EmbeddedServer:
     def _lent_to(self) -> tuple[int, int]:
         """Postgres refuses to run as root: whom root lends the data folder to."""
         owner = self.home.stat()
+        try:
+            pwd.getpwuid(owner.st_uid)
+        except KeyError:  # a folder from outside a container: initdb wants a user with a name
+            return NOBODY, NOBODY
         return (owner.st_uid, owner.st_gid) if owner.st_uid else (NOBODY, NOBODY)
 
     def _as_user(self) -> list[str]:
@@ -215,6 +246,21 @@ def binary(name: str) -> str:
             "ECLUSE_WAREHOUSE_URL."
         )
     return str(Path(spec.origin).parent / "pginstall18" / "bin" / name)
+
+
+def _environment() -> dict[str, str]:
+    """Ours without PGPORT and the like: they are for another Postgres."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+
+
+def _is_postgres(pid: int) -> bool:
+    """Whether this process is a Postgres, and not somebody who got a dead one's pid."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # no Linux
+        asked = ["ps", "-o", "command=", "-p", str(pid)]
+        command = subprocess.run(asked, capture_output=True, check=False).stdout
+    return b"postgres" in command
 
 
 def _why_not(what: str, where: Path, said: str) -> str:
