@@ -30,20 +30,31 @@ class Warehouse:
     dbname: str
     sslmode: str = "prefer"
 
-    def url(self, driver: str = "postgresql") -> str:
-        """A URL for SQLAlchemy, pandas, dlt and ADBC alike; holds the password.
+    def url(self) -> str:
+        """A URL for libpq, dlt and ADBC; holds the password.
 
-        The socket folder goes into the query: the one spelling that all four accept.
+        A socket folder is percent-encoded as the host. dlt writes what stands behind the question
+        mark anew, with a plus for each space, which libpq takes for a plus.
         """
+        place = f"[{self.host}]" if ":" in self.host else quote(self.host, safe="")
+        return self._url("postgresql", place, {})
+
+    def sqlalchemy_url(self) -> str:
+        """A URL for SQLAlchemy and pandas; holds the password.
+
+        SQLAlchemy does not decode the host, so a socket folder goes behind the question mark.
+        """
+        if self.host.startswith("/"):
+            return self._url("postgresql+psycopg2", "localhost", {"host": self.host})
+        place = f"[{self.host}]" if ":" in self.host else self.host
+        return self._url("postgresql+psycopg2", place, {})
+
+    def _url(self, scheme: str, place: str, options: dict[str, str]) -> str:
         # dlt wants a password to be there, also where the server asks for none
         login = f"{quote(self.user, safe='')}:{quote(self.password or 'x', safe='')}"
-        query = {"sslmode": self.sslmode} if self.sslmode != "prefer" else {}
-        if self.host.startswith("/"):
-            query["host"] = self.host
-        place = "localhost" if self.host.startswith("/") else self.host
-        place = f"[{place}]" if ":" in place else place
-        tail = f"?{urlencode(query, quote_via=quote)}" if query else ""
-        return f"{driver}://{login}@{place}:{self.port}/{quote(self.dbname, safe='')}{tail}"
+        options |= {"sslmode": self.sslmode} if self.sslmode != "prefer" else {}
+        tail = f"?{urlencode(options, quote_via=quote)}" if options else ""
+        return f"{scheme}://{login}@{place}:{self.port}/{quote(self.dbname, safe='')}{tail}"
 
     def __str__(self) -> str:
         """Where it is, for people and logs: without the password."""
@@ -69,7 +80,7 @@ class Warehouse:
             "ECLUSE_PG_DBNAME": self.dbname,
             "ECLUSE_PG_SSLMODE": self.sslmode,
             "DESTINATION__POSTGRES__CREDENTIALS": self.url(),
-            "ECLUSE_SQLALCHEMY_URL": self.url("postgresql+psycopg2"),
+            "ECLUSE_SQLALCHEMY_URL": self.sqlalchemy_url(),
         }
 
     def connect(self, application: str = "ecluse") -> "connection":
@@ -117,7 +128,7 @@ class Warehouse:
         """A SQLAlchemy engine; the caller disposes of it."""
         from sqlalchemy import create_engine
 
-        return create_engine(self.url("postgresql+psycopg2"))
+        return create_engine(self.sqlalchemy_url())
 
 
 def parse_url(url: str) -> Warehouse:
