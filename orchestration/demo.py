@@ -4,7 +4,9 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from orchestration.errors import ConfigurationError
 from orchestration.settings import Settings
 
 FIRST_DAYS = 365
@@ -16,16 +18,23 @@ def demo_source(settings: Settings) -> Iterator[str]:
 
     Each load that got through moves the shop's calendar on by a day, so that the next run finds
     something new. The count is kept beside the embedded warehouse and goes with it.
-    """
-    from ingestion.demo_api.serve import running
 
-    if settings.demo_data:
-        with running(data=settings.demo_data, faults=settings.demo_faults) as url:
-            yield url
-        return
+    Raises:
+        ConfigurationError: it does not start, because of what the settings ask of it.
+    """
+    from ingestion.demo_api.serve import DemoApiError, running
+
     days = settings.demo_days or _next_days(settings)
-    with running(orders=settings.demo_orders, days=days, faults=settings.demo_faults) as url:
-        yield url
+    made_up: dict[str, Any] = {"orders": settings.demo_orders, "days": days}
+    shop = {"data": settings.demo_data} if settings.demo_data else made_up
+    try:
+        with running(**shop, faults=settings.demo_faults) as url:
+            yield url
+    except DemoApiError as error:
+        said = " ".join(str(error).split())
+        raise ConfigurationError(f"{said} Check the variables ECLUSE_DEMO_*.") from error
+    if settings.demo_data:
+        return
     _file(settings).parent.mkdir(parents=True, exist_ok=True)
     _file(settings).write_text(json.dumps({"days_loaded": days}))
 

@@ -61,8 +61,8 @@ def load_settings(environ: Mapping[str, str] = os.environ, root: Path = ROOT) ->
         ConfigurationError: a value does not parse; the sentence names the variable.
     """
 
-    def number(name: str, kind: type[Number], default: Number) -> Number:
-        return default if not environ.get(name) else _parse(name, environ[name], kind)
+    def number(name: str, kind: type[Number], default: Number, least: int = 0) -> Number:
+        return default if not environ.get(name) else _parse(name, environ[name], kind, least)
 
     data = environ.get("ECLUSE_DEMO_DATA")
     days = environ.get("ECLUSE_DEMO_DAYS")
@@ -73,20 +73,20 @@ def load_settings(environ: Mapping[str, str] = os.environ, root: Path = ROOT) ->
         run_id=environ.get("ECLUSE_RUN_ID") or None,
         lock_wait=number("ECLUSE_LOCK_WAIT_SECONDS", float, 3600.0),
         publish_timeout=number("ECLUSE_PUBLISH_TIMEOUT_SECONDS", float, 300.0),
-        demo_orders=number("ECLUSE_DEMO_ORDERS", int, 60_000),
-        demo_days=_parse("ECLUSE_DEMO_DAYS", days, int) if days else None,
+        demo_orders=number("ECLUSE_DEMO_ORDERS", int, 60_000, least=1),
+        demo_days=_parse("ECLUSE_DEMO_DAYS", days, int, least=1) if days else None,
         demo_data=Path(data).expanduser().resolve() if data else None,
         demo_faults=tuple(environ.get("ECLUSE_DEMO_FAULTS", "").split()),
-        dbt_threads=number("ECLUSE_DBT_THREADS", int, 4),
+        dbt_threads=number("ECLUSE_DBT_THREADS", int, 4, least=1),
     )
 
 
-def _parse(name: str, text: str, kind: type[Number]) -> Number:
+def _parse(name: str, text: str, kind: type[Number], least: int) -> Number:
     try:
         value = kind(text)
     except ValueError:
         value = kind(-1)
-    if value < 0:
+    if not value >= least:  # not a number ("nan") is neither less nor more
         word = "whole number" if kind is int else "number of seconds"
-        raise ConfigurationError(f"{name} is {text!r}: give a {word}, 0 or more.")
+        raise ConfigurationError(f"{name} is {text!r}: give a {word}, {least} or more.")
     return value

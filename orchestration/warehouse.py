@@ -1,5 +1,6 @@
 """The one place that knows how to connect: one URL in, every form that a tool wants out."""
 
+import re
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 OLDEST_SERVER = 140000  # PostgreSQL 14, as `server_version` numbers it
+LAST_PORT = 65535
 EXAMPLE = "postgresql://user:password@host:5432/database"
 
 
@@ -141,16 +143,20 @@ def parse_url(url: str) -> Warehouse:
     from psycopg2.extensions import parse_dsn
 
     try:
-        parts = parse_dsn(url.replace("+psycopg2", "", 1))
-    except psycopg2.ProgrammingError:
-        parts = {}
-    if not parts.get("host") or not parts.get("dbname"):
+        parts = parse_dsn(re.sub(r"^(postgres(?:ql)?)\+psycopg2?:", r"\1:", url.strip()))
+        port = int(parts.get("port") or 5432)
+    except (psycopg2.ProgrammingError, ValueError):
+        parts, port = {}, 0
+    # an @ in the host is the tail of a password whose own @ was not written as %40
+    named = parts.get("host") and "@" not in parts["host"] and parts.get("dbname")
+    if not named or not 0 < port <= LAST_PORT:
         raise ConfigurationError(
-            f"ECLUSE_WAREHOUSE_URL is not a Postgres URL with host and database: give {EXAMPLE}"
+            f"ECLUSE_WAREHOUSE_URL is not a Postgres URL with host and database: give {EXAMPLE} "
+            "and write @ : / ? # % in a password as %40 %3A %2F %3F %23 %25."
         )
     return Warehouse(
         host=parts["host"],
-        port=int(parts.get("port", 5432)),
+        port=port,
         user=parts.get("user", "postgres"),
         password=parts.get("password", ""),
         dbname=parts["dbname"],
