@@ -8,10 +8,12 @@ from typing import Any
 
 import dlt
 from dlt.common import json
+from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from ingestion.errors import SourceFailed, find_cause
 from ingestion.heal import heal
+from ingestion.home import at_home
 from ingestion.progress import Progress, Watch, ignore
 from ingestion.registry import find_source
 from ingestion.resources import Turn
@@ -66,38 +68,44 @@ def load(
     make_source = find_source(name)
     record = record or LoadRecord(name, f"raw_{name}", datetime.now(UTC))
     shutil.rmtree(work_dir, ignore_errors=True)
-    progress = Progress(record, watch)
-    pipeline = dlt.pipeline(
-        f"ecluse_{name}",
-        pipelines_dir=str(work_dir),
-        destination=dlt.destinations.postgres(credentials),
-        dataset_name=record.dataset,
-        progress=progress,
-    )
+    with at_home():
+        progress = Progress(record, watch)
+        pipeline = dlt.pipeline(
+            f"ecluse_{name}",
+            pipelines_dir=str(work_dir),
+            destination=dlt.destinations.postgres(credentials),
+            dataset_name=record.dataset,
+            progress=progress,
+        )
+        try:
+            source = _prepare(make_source, progress, options)
+            with pipeline.sql_client() as client:
+                record.mended = heal(client)
+            # of its own accord dlt would rewrite Arrow as csv, whose COPY turns '' into NULL
+            pipeline.run(source, loader_file_format="parquet")
+            _count(pipeline, record)
+        except Exception as error:
+            cause = find_cause(error) or SourceFailed(_sentence(name, error))
+            record.error = str(cause)
+            raise cause from error
+        finally:
+            record.finished_at = datetime.now(UTC)
+            if artifacts:
+                _save(pipeline, name, artifacts)
+    return record
+
+
+def _prepare(make_source: Any, progress: Progress, options: dict[str, Any]) -> DltSource:
     turn = Turn()
-    source = make_source(observer=progress, turn=turn, **options)
+    source: DltSource = make_source(observer=progress, turn=turn, **options)
     logs = _cursor_resources(source)
     if options.get("window"):
         source = source.with_resources(*logs)
     turn.logs.update(logs)
-    try:
-        with pipeline.sql_client() as client:
-            record.mended = heal(client)
-        # of its own accord dlt would rewrite Arrow as csv, whose COPY turns '' into NULL
-        pipeline.run(source, loader_file_format="parquet")
-        _count(pipeline, record)
-    except Exception as error:
-        cause = find_cause(error) or SourceFailed(_sentence(name, error))
-        record.error = str(cause)
-        raise cause from error
-    finally:
-        record.finished_at = datetime.now(UTC)
-        if artifacts:
-            _save(pipeline, name, artifacts)
-    return record
+    return source
 
 
-def _cursor_resources(source: Any) -> list[str]:
+def _cursor_resources(source: DltSource) -> list[str]:
     return [
         name
         for name, resource in source.selected_resources.items()
