@@ -6,6 +6,7 @@ record that says "running"; whoever next holds the lock knows that run is dead a
 
 import json
 import os
+import re
 import secrets
 import socket
 from dataclasses import asdict, dataclass, field
@@ -15,7 +16,9 @@ from typing import Any
 
 from orchestration.errors import ConfigurationError
 
+WAITING = "waiting"  # for the warehouse and for the lock
 RUNNING, ABORTED, CANCELLED = "running", "aborted", "cancelled"
+OWN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 PUBLISHED, PASSED, REJECTED, BROKEN = "published", "passed", "rejected", "broken"
 
 
@@ -90,9 +93,7 @@ class RunFolder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            part = self.path / "run.json.part"
-            part.write_text(to_json(record))
-            part.replace(self.path / "run.json")
+            _write_whole(self.path / "run.json", to_json(record))
         except OSError as error:
             raise ConfigurationError(
                 f"The run record cannot be written to {self.path}: {error.strerror}. "
@@ -102,30 +103,63 @@ class RunFolder:
 
 def read_runs(runs_dir: Path, most: int | None = None) -> list[dict[str, Any]]:
     """The records of past runs, newest first; a folder without a readable record is left out."""
-    found = []
-    folders = sorted(runs_dir.glob("*/run.json"), reverse=True) if runs_dir.is_dir() else []
-    for path in folders[:most]:
+    found: list[dict[str, Any]] = []
+    for path in sorted(runs_dir.glob("*/run.json"), key=_age_key, reverse=True):
+        if most is not None and len(found) >= most:
+            break
         try:
-            found.append(json.loads(path.read_text()))
+            run = json.loads(path.read_text())
         except (OSError, ValueError):
             continue
+        if isinstance(run, dict) and run.get("run_id") == path.parent.name:
+            found.append(run)
     return found
 
 
-def mark_dead_files(runs_dir: Path, alive: str) -> list[str]:
-    """Mark every other run that still says "running" as aborted; to be called under the lock.
+def mark_dead_files(runs_dir: Path, mine: RunRecord) -> list[str]:
+    """Mark the dead runs as aborted; to be called by the run that holds the lock.
+
+    Under the lock every other run of this warehouse that still says "running" is dead. A run that
+    waits for the lock is dead when its process is.
 
     Returns:
         The ids of the runs found dead.
     """
     dead = []
     for run in read_runs(runs_dir):
-        if run.get("status") == RUNNING and run["run_id"] != alive and _is_ours(run):
+        if run["run_id"] == mine.run_id or run.get("host") != mine.host:
+            continue
+        under_our_lock = run.get("status") == RUNNING and run.get("warehouse") == mine.warehouse
+        if under_our_lock or (run.get("status") == WAITING and not _lives(run.get("pid"))):
             run.update(status=ABORTED, reason="killed: found dead by the next run")
-            (runs_dir / run["run_id"] / "run.json").write_text(json.dumps(run, indent=1))
+            _write_whole(runs_dir / run["run_id"] / "run.json", json.dumps(run, indent=1))
             dead.append(run["run_id"])
     return dead
 
 
-def _is_ours(run: dict[str, Any]) -> bool:
-    return run.get("host") == socket.gethostname()
+def _age_key(path: Path) -> tuple[str, str]:
+    """Our own ids hold the time; a run that was named by somebody else counts from its end."""
+    name = path.parent.name
+    if OWN_ID.fullmatch(name):
+        return name[:16], name
+    try:
+        ended = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except OSError:
+        return "", name
+    return f"{ended:%Y%m%dT%H%M%SZ}", name
+
+
+def _write_whole(path: Path, text: str) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_text(text)
+    part.replace(path)
+
+
+def _lives(pid: object) -> bool:
+    try:
+        os.kill(int(str(pid)), 0)
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return True

@@ -1,6 +1,7 @@
 """One run from its first breath to its record: warehouse, lock, leftovers, status, exit code."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from orchestration.records import (
     PASSED,
     REJECTED,
     RUNNING,
+    WAITING,
     RunFolder,
     RunRecord,
     mark_dead_files,
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection
 
 INTERRUPTED = 130  # what a shell reports for Ctrl-C; 143 for SIGTERM
-LONGEST_ID = 100
-FORBIDDEN_IN_AN_ID = set('/\\:*?"<>| ')
+# A folder's name, and with "ecluse run " before it an application name: Postgres cuts at 63 bytes.
+ALLOWED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,49}")
 
 
 @dataclass
@@ -64,12 +66,12 @@ def recorded_run(
     """Open the warehouse, take the lock, clean up after dead runs, and keep the record.
 
     Whatever the block raises ends in the record as status, exit code and reason, and is raised
-    again. A run that never got the lock leaves no record: it did nothing.
+    again. A run that never got the lock leaves its file, which says so, and nothing in ops.
 
     Raises:
         EcluseError: from the set-up or from the block.
     """
-    record = RunRecord(_run_id(settings), kind)
+    record = RunRecord(_run_id(settings), kind, status=WAITING)
     record.git_commit, record.git_dirty = git_state(settings.root)
     record.versions = versions()
     folder = RunFolder(settings.runs_dir, record.run_id)
@@ -81,9 +83,11 @@ def recorded_run(
         with run_lock(warehouse, record.run_id, wait, console.say) as session:
             ops.create_tables(session)
             run = Run(settings, warehouse, record, folder, console, session)
+            record.status = RUNNING
             _bury(run)
             try:
-                yield run
+                with warehouse.explained(session):
+                    yield run
             except BaseException as error:
                 _fail(record, error)
                 raise
@@ -94,7 +98,7 @@ def recorded_run(
                 record.finished_at = datetime.now(UTC)
                 _save_what_can_be(run)
     except BaseException as error:
-        if record.status == RUNNING:
+        if record.finished_at is None:
             _fail(record, error)
             record.finished_at = datetime.now(UTC)
         folder.save(record)
@@ -103,17 +107,22 @@ def recorded_run(
 
 def _run_id(settings: Settings) -> str:
     given = settings.run_id
-    if given and (
-        FORBIDDEN_IN_AN_ID & set(given) or given.startswith(".") or len(given) > LONGEST_ID
-    ):
-        raise ConfigurationError(f"ECLUSE_RUN_ID is {given!r}: use letters, digits, - _ and .")
-    return given or new_run_id()
+    if given is None:
+        return new_run_id()
+    if not ALLOWED_ID.fullmatch(given):
+        raise ConfigurationError(
+            f"ECLUSE_RUN_ID is {given!r}: use up to 50 letters, digits, - _ and ., and begin with "
+            "a letter or a digit."
+        )
+    if (settings.runs_dir / given / "run.json").exists():
+        raise ConfigurationError(f"There is a run {given!r} already: give ECLUSE_RUN_ID anew.")
+    return given
 
 
 def _bury(run: Run) -> None:
     """We hold the lock, so every other run that says "running" was killed."""
     alive = run.record.run_id
-    dead = set(mark_dead_files(run.settings.runs_dir, alive))
+    dead = set(mark_dead_files(run.settings.runs_dir, run.record))
     dead |= set(ops.mark_dead_rows(run.session, alive))
     for run_id in sorted(dead):
         run.note(f"run {run_id} was found dead and is marked as aborted")

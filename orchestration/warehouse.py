@@ -112,19 +112,45 @@ class Warehouse:
 
     @contextmanager
     def session(self, application: str = "ecluse") -> Iterator["connection"]:
-        """`connect`, closed at the end; a missing right becomes a sentence."""
-        import psycopg2.errors
-
+        """`connect`, closed at the end; what Postgres refuses becomes a sentence."""
         session = self.connect(application)
         try:
-            yield session
-        except psycopg2.errors.InsufficientPrivilege as error:
-            raise WarehouseForbids(
-                f"Postgres ({self}) forbids what a run needs: {str(error).splitlines()[0]}. "
-                f"Let its owner run: GRANT CREATE ON DATABASE {self.dbname} TO {self.user};"
-            ) from error
+            with self.explained(session):
+                yield session
         finally:
             session.close()
+
+    @contextmanager
+    def explained(self, session: "connection") -> Iterator[None]:
+        """Turn a missing right and a lost connection into sentences.
+
+        Raises:
+            WarehouseForbids: with the GRANT to ask for, where one statement gives the right.
+            WarehouseUnreachable: the server went away under our hands.
+        """
+        import psycopg2
+        from psycopg2.errors import InsufficientPrivilege
+
+        try:
+            yield
+        except InsufficientPrivilege as error:
+            said = str(error).splitlines()[0]
+            help_ = f"Give {self.user} the rights of the owner, or use another user."
+            if "for database" in said:
+                names = (
+                    f'"{name.replace(chr(34), chr(34) * 2)}"' for name in (self.dbname, self.user)
+                )
+                help_ = "Let its owner run: GRANT CREATE ON DATABASE {} TO {};".format(*names)
+            raise WarehouseForbids(
+                f"Postgres ({self}) forbids what a run needs: {said}. {help_}"
+            ) from error
+        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+            if not session.closed:
+                raise
+            said = " ".join(str(error).split())
+            raise WarehouseUnreachable(
+                f"Postgres ({self}) went away: {said}. Start it and run again."
+            ) from error
 
     def engine(self) -> "Engine":
         """A SQLAlchemy engine; the caller disposes of it."""
