@@ -12,10 +12,8 @@ from typing import Any
 import click
 
 from orchestration import reports
-from orchestration.errors import OK, EcluseError
+from orchestration.errors import OK, EcluseError, interrupt_code
 from orchestration.settings import load_settings
-
-TERMINATED = 143
 
 EPILOG = """
 Exit codes: 0 published, or nothing to do; 1 the run broke; 2 usage or configuration;
@@ -203,7 +201,7 @@ def _run(kind: str, wait: bool, as_json: bool, plan: Any) -> None:
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt(TERMINATED)
+    raise KeyboardInterrupt(signum)
 
 
 def main() -> None:
@@ -220,5 +218,6 @@ def main() -> None:
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort) as error:
         click.echo("ecluse: interrupted; the old marts go on being served", err=True)
-        code = TERMINATED if TERMINATED in error.args else 130
+        cause = error.__cause__ if isinstance(error, click.Abort) else error  # click hides it
+        code = interrupt_code(cause)
     sys.exit(code)

@@ -98,7 +98,7 @@ def run_dbt(args: list[str], on_node: OnNode | None = None) -> DbtOutcome:
     with contextlib.redirect_stderr(io.StringIO()):  # click prints its usage errors there
         result = dbtRunner(callbacks=[listen]).invoke(args)
     if isinstance(result.exception, KeyboardInterrupt):
-        raise KeyboardInterrupt
+        raise result.exception
     if result.exception is not None:
         first = str(result.exception).strip().splitlines() or [type(result.exception).__name__]
         raise BuildBroke(f"dbt {args[0]} broke: {' '.join(first[:3])}") from result.exception

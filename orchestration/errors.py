@@ -1,5 +1,7 @@
 """What can stop a run: one sentence each, and the exit code a script can rely on."""
 
+import signal
+
 OK, BROKEN, USAGE, BAD_DATA, LOCKED = 0, 1, 2, 3, 4
 
 
@@ -43,6 +45,17 @@ class BuildBroke(EcluseError):
 
 class PublishBlocked(EcluseError):
     """The marts passed, but could not be switched in the time allowed."""
+
+
+def interrupt_code(error: BaseException | None) -> int:
+    """What a shell reports for this interruption: 130 for Ctrl-C, 143 for SIGTERM.
+
+    Our own handler puts the signal's number first; dlt's, which replaces ours while it loads, into
+    `signal_code`; Python's own Ctrl-C says nothing.
+    """
+    first = next(iter(getattr(error, "args", ())), None)
+    ours = first if isinstance(first, int) else signal.SIGINT
+    return 128 + int(getattr(error, "signal_code", ours))
 
 
 class RunLocked(EcluseError):

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 from orchestration import ops
 from orchestration.console import Console
 from orchestration.environment import tool_environment
-from orchestration.errors import BAD_DATA, BROKEN, LOCKED, ConfigurationError, EcluseError
+from orchestration.errors import (
+    BAD_DATA,
+    BROKEN,
+    LOCKED,
+    ConfigurationError,
+    EcluseError,
+    interrupt_code,
+)
 from orchestration.lock import run_lock
 from orchestration.provenance import git_state, versions
 from orchestration.records import BROKEN as BROKE
@@ -32,7 +39,6 @@ from orchestration.warehouse import Warehouse, open_warehouse
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
 
-INTERRUPTED = 130  # what a shell reports for Ctrl-C; 143 for SIGTERM
 # A folder's name, and with "ecluse run " before it an application name: Postgres cuts at 63 bytes.
 ALLOWED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,49}")
 
@@ -129,13 +135,12 @@ def _bury(run: Run) -> None:
 
 
 def _fail(record: RunRecord, error: BaseException) -> None:
-    code = getattr(error, "exit_code", BROKEN)
     if isinstance(error, KeyboardInterrupt):
-        code = error.args[0] if error.args else INTERRUPTED
-        record.status = CANCELLED
-    else:
-        record.status = REJECTED if code == BAD_DATA else "locked" if code == LOCKED else BROKE
-    record.exit_code = int(code)
+        record.status, record.exit_code = CANCELLED, interrupt_code(error)
+        record.reason = "interrupted"
+        return
+    code = record.exit_code = getattr(error, "exit_code", BROKEN)
+    record.status = REJECTED if code == BAD_DATA else "locked" if code == LOCKED else BROKE
     known = isinstance(error, EcluseError)
     record.reason = str(error) if known else f"{type(error).__name__}: {error}".rstrip(": ")
 
