@@ -22,6 +22,8 @@ class Step:
 def execute(steps: tuple[Step, ...], record: RunRecord, changed: Callable[[], None]) -> None:
     """Run the steps in order; after the first failure only those that run always.
 
+    After a Ctrl-C nothing more runs: whoever pressed it wants the prompt back.
+
     Args:
         steps: what to do.
         record: gets one StepRecord for each step.
@@ -33,7 +35,8 @@ def execute(steps: tuple[Step, ...], record: RunRecord, changed: Callable[[], No
     record.steps = [StepRecord(step.name) for step in steps]
     failure: BaseException | None = None
     for step, entry in zip(steps, record.steps, strict=True):
-        if failure is not None and not step.always:
+        over = isinstance(failure, KeyboardInterrupt) or (failure and not step.always)
+        if over:
             entry.status = "skipped"
             continue
         try:
