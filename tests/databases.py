@@ -7,11 +7,12 @@ from orchestration.warehouse import Warehouse
 _numbers = itertools.count(1)
 
 
-def make_database(server: Warehouse) -> Warehouse:
-    """Create a database and return where it is."""
+def make_database(server: Warehouse, like: Warehouse | None = None) -> Warehouse:
+    """Create a database, empty or as a copy of another one, and return where it is."""
     name = f"test_{next(_numbers)}"
+    template = f" template {like.dbname}" if like else ""
     with server.session() as session, session.cursor() as cursor:
-        cursor.execute(f"create database {name}")
+        cursor.execute(f"create database {name}{template}")
     return Warehouse(server.host, server.port, server.user, server.password, name)
 
 

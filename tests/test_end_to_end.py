@@ -1,0 +1,158 @@
+"""The whole pipe as its users run it: load, load again, break, mend. A database for each story."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ingestion.demo_api.serve import running
+from orchestration.warehouse import Warehouse
+from tests.databases import make_database, query
+from tests.newcomer import copy_project, ecluse
+
+pytestmark = pytest.mark.slow
+
+ORDERS, FIRST_DAY = 2_000, 30
+MARTS = (
+    "customers",
+    "orders",
+    "order_items",
+    "products",
+    "stores",
+    "supplies",
+    "daily_sales",
+    "customer_cohorts",
+)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_project(tmp_path_factory.mktemp("end to end") / "clone")
+
+
+@pytest.fixture(scope="module")
+def api_of(clone: Path) -> Callable:
+    """Run the pipe against a shop that has been open for so many days."""
+
+    def run(warehouse: Warehouse, days: int, *faults: str) -> tuple[int, dict, str]:
+        with running(orders=ORDERS, days=days, faults=faults) as url:
+            done = ecluse(
+                clone, "run", "--json", warehouse=warehouse,
+                SOURCES__JAFFLE_SHOP__BASE_URL=url, RUNTIME__REQUEST_BACKOFF_FACTOR="0",
+            )  # fmt: skip
+        return done.returncode, json.loads(done.stdout), done.stderr
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def first(server: Warehouse, api_of: Callable) -> tuple[Warehouse, dict]:
+    """The first run; every story goes on from a copy of its database."""
+    warehouse = make_database(server)
+    code, run, said = api_of(warehouse, FIRST_DAY)
+    assert (code, run["status"]) == (0, "published"), said
+    return warehouse, run
+
+
+@pytest.fixture
+def shop(server: Warehouse, first: tuple[Warehouse, dict]) -> Warehouse:
+    """A warehouse after its first run."""
+    return make_database(server, like=first[0])
+
+
+def contents(warehouse: Warehouse) -> dict[str, list[tuple]]:
+    """Every mart as sorted text: equal only if each value is."""
+    return {mart: query(warehouse, f"select t::text from marts.{mart} t order by 1")
+            for mart in MARTS}  # fmt: skip
+
+
+def test_loads_day_by_day_publish_what_a_load_from_scratch_would(
+    server: Warehouse, api_of: Callable, shop: Warehouse, first: tuple[Warehouse, dict]
+) -> None:
+    code, second, _ = api_of(shop, FIRST_DAY + 1)
+    assert (code, second["status"]) == (0, "published")
+    all_orders = query(shop, "select count(*) from marts.orders")[0][0]
+    new = second["loads"][0]["loaded"]["orders"]
+    assert 0 < new < all_orders / 10, "the second run must load the new day alone"
+    assert first[1]["loads"][0]["loaded"]["orders"] + new == all_orders
+
+    from_scratch = make_database(server)
+    code, _, _ = api_of(from_scratch, FIRST_DAY + 1)
+    assert code == 0
+    assert contents(shop) == contents(from_scratch)
+
+    query(from_scratch, "update marts.orders set tax_paid = tax_paid + 0.01 "
+          "where order_id = (select min(order_id) from marts.orders) returning 1")  # fmt: skip
+    assert contents(shop) != contents(from_scratch), "the comparison must see a single cent"
+
+
+def test_a_broken_row_blocks_the_run_and_the_next_one_is_whole(
+    api_of: Callable, shop: Warehouse
+) -> None:
+    before = contents(shop)
+    code, run, said = api_of(shop, FIRST_DAY + 1, "out_of_range@orders?column=subtotal")
+    assert (code, run["status"]) == (3, "rejected")
+    assert "subtotal" in said
+    assert "row " in said
+    assert contents(shop) == before, "readers keep the marts they had"
+
+    code, run, _ = api_of(shop, FIRST_DAY + 1)
+    assert (code, run["status"]) == (0, "published")
+    assert run["loads"][0]["loaded"]["orders"] > 0, "what was rejected came in with the next run"
+
+
+def test_bad_data_in_raw_fails_a_test_and_is_not_published(
+    api_of: Callable, shop: Warehouse
+) -> None:
+    before = contents(shop)
+    wrong = "where id = (select min(id) from raw_jaffle_shop.orders) returning 1"
+    query(shop, f"update raw_jaffle_shop.orders set order_total = order_total + 1 {wrong}")
+
+    code, run, said = api_of(shop, FIRST_DAY)
+    assert (code, run["status"]) == (3, "rejected")
+    failed = [test for test in run["tests"] if test["status"] == "fail"]
+    assert failed
+    assert all(test["failures"] for test in failed)
+    assert failed[0]["name"] in said
+    assert contents(shop) == before
+    last = query(shop, "select run_id, status from ops.runs order by started_at desc limit 1")
+    assert last == [(run["run_id"], "rejected")]
+
+
+def test_a_run_leaves_a_whole_record_behind(first: tuple[Warehouse, dict], clone: Path) -> None:
+    warehouse, run = first
+    folder = clone / "runs" / run["run_id"]
+    left = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert left >= {
+        "run.json",
+        "dbt/manifest.json",
+        "dbt/run_results.json",
+        "dbt/catalog.json",
+        "dbt/sources.json",
+        "dlt/jaffle_shop.trace.json",
+        "dlt/jaffle_shop.schema.yaml",
+    }
+    for table in ("runs", "steps", "loads", "load_tables", "nodes", "test_results", "freshness"):
+        sql = f"select count(*) from ops.{table} where run_id = %s"
+        assert query(warehouse, sql, run["run_id"])[0][0] > 0, table
+    joined = query(
+        warehouse,
+        "select count(*) from raw_jaffle_shop.orders o "
+        "join ops.loads l on o._dlt_load_id = any (l.load_ids) where l.run_id = %s",
+        run["run_id"],
+    )
+    assert joined[0][0] == run["loads"][0]["loaded"]["orders"]
+
+
+def test_the_demo_starts_by_itself_and_is_gone_with_the_run(server: Warehouse, clone: Path) -> None:
+    warehouse = make_database(server)
+    done = ecluse(clone, "ingest", "--json", warehouse=warehouse, ECLUSE_DEMO_ORDERS="500")
+    assert done.returncode == 0, done.stderr
+    endpoint = json.loads(done.stdout)["loads"][0]["endpoints"]["orders"]
+    again = ecluse(
+        clone, "ingest", warehouse=warehouse, RUNTIME__REQUEST_MAX_ATTEMPTS="1",
+        SOURCES__JAFFLE_SHOP__BASE_URL=endpoint.removesuffix("/orders"),
+    )  # fmt: skip
+    assert again.returncode == 1
+    assert "cannot be reached" in again.stderr

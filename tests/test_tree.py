@@ -1,0 +1,75 @@
+"""The folder tree keeps its promises: rooms, sizes, nothing that must not be committed."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchestration.settings import ROOT
+
+TOP = {
+    "dbt_project", "ingestion", "orchestration", "tests", "docs", "dbt_project.yml", "profiles.yml",
+    "Makefile", "README.md", "pyproject.toml", "requirements.txt", "requirements-dev.txt",
+    ".sqlfluff", ".importlinter", ".gitignore", ".ci", ".github",
+}  # fmt: skip
+LONGEST_FILE = 300
+LONGEST_MODEL = 100
+LONGEST_YAML = 200
+PRODUCT = 5_000  # lines of Python in ingestion/ and orchestration/ together
+VAGUE = {"utils", "common", "helpers", "helper", "manager", "handler", "misc"}
+
+
+def _tracked() -> list[Path]:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(ROOT), "ls-files"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout")
+    return [Path(line) for line in done.stdout.splitlines() if (ROOT / line).exists()]
+
+
+def _lines(path: Path) -> int:
+    return len((ROOT / path).read_text(encoding="utf-8").splitlines())
+
+
+def test_the_top_level_is_what_it_is_meant_to_be() -> None:
+    assert {path.parts[0] for path in _tracked()} <= TOP
+
+
+def test_no_file_is_too_long() -> None:
+    limits = {".py": LONGEST_FILE, ".sh": LONGEST_FILE, ".md": LONGEST_FILE, ".sql": LONGEST_FILE}
+    limits |= {".yml": LONGEST_YAML, ".yaml": LONGEST_YAML}
+    tracked = [path for path in _tracked() if path.suffix in limits]
+    assert not [path for path in tracked if _lines(path) > limits[path.suffix]]
+    models = [path for path in tracked if path.is_relative_to("dbt_project/models")]
+    assert not [path for path in models if path.suffix == ".sql" and _lines(path) > LONGEST_MODEL]
+
+
+def test_the_product_is_small_enough_to_read_in_an_evening() -> None:
+    """The demo API counts apart: it stands in for somebody else's server."""
+    rooms = ("ingestion", "orchestration")
+    product = [path for path in _tracked() if path.suffix == ".py" and path.parts[0] in rooms]
+    shipped = [path for path in product if "demo_api" not in path.parts]
+    assert sum(map(_lines, shipped)) < PRODUCT
+
+
+def test_no_module_has_a_vague_name() -> None:
+    assert not [path for path in _tracked() if path.stem in VAGUE]
+
+
+def test_lock_files_hold_hashes_and_name_no_registry() -> None:
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        text = (ROOT / name).read_text()
+        assert "http" not in text
+        assert "index-url" not in text
+        for block in re.split(r"\n(?=\S)", text.strip()):
+            assert "--hash=sha256:" in block, block.splitlines()[0]
+
+
+def test_the_tools_lock_agrees_with_the_products() -> None:
+    def pins(name: str) -> set[str]:
+        return set(re.findall(r"^[a-z0-9_.-]+==[^ ]+", (ROOT / name).read_text(), re.MULTILINE))
+
+    assert pins("requirements.txt") <= pins("requirements-dev.txt")
