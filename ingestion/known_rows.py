@@ -13,7 +13,7 @@ CURRENT_IDS = """
 select distinct on ({key}) _dlt_id from {table}
 where {cursor} >= %s and {cursor} < %s
   and _dlt_load_id in (select load_id from _dlt_loads where status = 0)
-order by {key}, _dlt_load_id desc
+order by {key}, _dlt_load_id desc, _dlt_id
 """
 COUNT_CURRENT = """
 select count(*) from {table} where _dlt_valid_to is null

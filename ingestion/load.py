@@ -8,6 +8,7 @@ from typing import Any
 
 import dlt
 from dlt.common import json
+from dlt.destinations.impl.postgres.postgres import PostgresParquetCopyJob
 from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
@@ -17,6 +18,9 @@ from ingestion.home import at_home
 from ingestion.progress import Progress, Watch, ignore
 from ingestion.registry import find_source
 from ingestion.resources import Turn
+
+# dlt's own switch, off for Postgres: a file without rows breaks the load, a large one is held whole
+PostgresParquetCopyJob._ingest_per_rowgroup = True
 
 COUNT_LOADED = "select count(*) from {table} where _dlt_load_id = any(%s)"
 

@@ -32,6 +32,7 @@ ADVICE = {
     404: "there is nothing at this address: check the base URL and its path, such as /api/v1",
     429: "it still asks us to slow down: try later, or raise RUNTIME__REQUEST_MAX_ATTEMPTS",
 }
+REFUSED = "it will not take this request: check the base URL and the settings of the source"
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,9 @@ class PageClient(RESTClient):
                     self._observer.page(fetched)
                 yield fetched
         except RequestException as error:
-            where = f"{resource}, page {number + 1} ({_asked(error) or url})"
+            # a connection that breaks in mid-body does not say which request it answered
+            where = _asked(error) or (f"after {url}" if number else url)
+            where = f"{resource}, page {number + 1} ({where})"
             raise SourceFailed(f"{where}: {_explain(error)}. Nothing of it was loaded.") from error
 
     def extract_response(self, response: Response, data_selector: Any) -> list[Any]:
@@ -162,7 +165,8 @@ def _asked(error: RequestException) -> str | None:
 def _explain(error: RequestException) -> str:
     if isinstance(error, HTTPError) and error.response is not None:
         status = error.response.status_code
-        return f"the API answered {status}: {ADVICE.get(status, 'it failed on every try')}"
+        advice = "it failed on every try" if status in DEFAULT_RETRY_STATUS else REFUSED
+        return f"the API answered {status}: {ADVICE.get(status, advice)}"
     if isinstance(error, Timeout):
         return "the API did not answer in time: try later, or raise RUNTIME__REQUEST_TIMEOUT"
     if isinstance(error, NoConnection | ChunkedEncodingError):

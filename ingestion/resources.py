@@ -5,7 +5,8 @@ only when dlt marks the whole load as complete.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -22,6 +23,7 @@ from ingestion.known_rows import count_current, current_ids
 from ingestion.pages import Page
 
 Fetch = Callable[..., Iterator[Page]]
+NEIGHBOURS = 4  # pages; as many as are decoded at the same time
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,18 @@ class _Walk:
     known: pa.Array
     first: bool
     lock: threading.Lock = field(default_factory=threading.Lock)
+    recent: deque[pa.Array] = field(default_factory=lambda: deque(maxlen=NEIGHBOURS))
+
+    def fresh(self, ids: pa.Array) -> pa.Array:
+        """Which rows are neither in raw nor on this page or a neighbouring one already.
+
+        An order that comes while we page pushes another one from a page down to the next.
+        """
+        with self.lock:
+            before = list(self.recent)
+            self.recent.append(ids)
+        unknown = pc.invert(pc.is_in(ids, value_set=self.known))
+        return pc.and_(unknown, _first_of_each(ids, before))
 
     def saw(self, moment: datetime) -> None:
         """Move the cursor on to `moment`, never back."""
@@ -96,8 +110,9 @@ def cursor_resource(
         own = tables.pop(contract.table)
         if window is None and own.num_rows:
             walk.saw(pc.max(own[cursor]).as_py())
-        if len(walk.known):
-            own, tables = _unknown(own, tables, walk.known)
+        fresh = walk.fresh(own["_dlt_id"].combine_chunks())
+        if not pc.all(fresh).as_py():
+            own, tables = _only(fresh, own, tables)
         # a table must exist after the first load even if the API had no rows for it
         parts = [(contract, own), *((child, tables[child.table]) for _, child in contract.children)]
         for part, table in parts:
@@ -153,7 +168,7 @@ def snapshot_resource(
                 if before is not content and before != content:
                     raise _conflict(page, contract, key)
                 fresh.append(before is content)
-        table = table.filter(pa.array(fresh))
+        table = table.filter(pa.array(fresh, pa.bool_()))
         # the empty page of an empty snapshot creates the table, or retires all its rows
         if table.num_rows or not page.rows:
             yield _marked(contract, table)
@@ -166,16 +181,25 @@ def snapshot_resource(
     return _resource(contract, _pages(contract, pages), rows, disposition, selected)
 
 
-def _unknown(
-    own: pa.Table, nested: dict[str, pa.Table], known: pa.Array
+def _only(
+    wanted: pa.Array, own: pa.Table, nested: dict[str, pa.Table]
 ) -> tuple[pa.Table, dict[str, pa.Table]]:
-    """Without the rows whose content raw holds already, nor what is nested in those."""
-    own = own.filter(pc.invert(pc.is_in(own["_dlt_id"], value_set=known)))
-    ids = own["_dlt_id"].combine_chunks()
-    return own, {
-        name: table.filter(pc.is_in(table["_dlt_parent_id"], value_set=ids))
-        for name, table in nested.items()
-    }
+    """The wanted rows, and what is nested in them."""
+    own = own.filter(wanted)
+    parents = own["_dlt_id"].combine_chunks()
+    kept = {}
+    for name, table in nested.items():
+        first = _first_of_each(table["_dlt_id"].combine_chunks())
+        mine = pc.is_in(table["_dlt_parent_id"].combine_chunks(), value_set=parents)
+        kept[name] = table.filter(pc.and_(first, mine))
+    return own, kept
+
+
+def _first_of_each(ids: pa.Array, before: Sequence[pa.Array] = ()) -> pa.Array:
+    """Where an id stands for the first time, in `before` or here."""
+    start = sum(map(len, before))
+    found = pc.index_in(ids, value_set=pa.concat_arrays([*before, ids]))
+    return pc.equal(found, pa.array(range(start, start + len(ids)), pa.int32()))
 
 
 def _pages(contract: Contract, pages: Any, parallelized: bool = False) -> DltResource:
