@@ -72,7 +72,8 @@ def test_a_record_is_written_row_by_row_and_joins_on_the_run_id(warehouse: Wareh
     joined = query(
         warehouse,
         "select r.status, s.step, l.load_ids, l.retries, n.rows_affected, t.failures, "
-        "f.age_seconds from ops.runs as r join ops.steps as s using (run_id) join ops.loads as l using (run_id) "
+        "f.age_seconds from ops.runs as r join ops.steps as s using (run_id) "
+        "join ops.loads as l using (run_id) "
         "join ops.nodes as n using (run_id) join ops.test_results as t using (run_id) "
         "join ops.freshness as f using (run_id) where s.status = 'failed'",
     )
