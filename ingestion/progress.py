@@ -10,11 +10,12 @@ from ingestion.pages import Page
 if TYPE_CHECKING:
     from ingestion.load import LoadRecord
 
-# (stage, name, done, total): ("extract", "orders", rows so far, None), ("load", "jobs", 3, 8)
+# ("extract", "orders", rows so far, pages so far), ("load", "files", files done, files in all),
+# ("extract", "fault: HTTP 429", 0, None)
 Watch = Callable[[str, str, int, int | None], None]
 
 
-def ignore(stage: str, name: str, done: int, total: int | None) -> None:
+def ignore(stage: str, name: str, done: int, of: int | None) -> None:
     """A `Watch` that shows nothing."""
 
 
@@ -33,7 +34,8 @@ class Progress(Collector):
         record.pages[page.resource] = record.pages.get(page.resource, 0) + 1
         record.received[page.resource] = record.received.get(page.resource, 0) + len(page.rows)
         record.endpoints.setdefault(page.resource, page.url.partition("?")[0])
-        self._watch("extract", page.resource, record.received[page.resource], None)
+        rows, pages = record.received[page.resource], record.pages[page.resource]
+        self._watch("extract", page.resource, rows, pages)
 
     def retry(self, fault: str) -> None:
         """A request failed and may be tried again; kept in the record either way."""
@@ -52,7 +54,8 @@ class Progress(Collector):
         """Called by dlt; only the load jobs are of interest, pages are counted above."""
         if name == "Jobs" and self.step.startswith("Load"):
             self._jobs["done"] = self._jobs.get("done", 0) + inc
-            self._jobs["total"] = total if total is not None else self._jobs.get("total", 0)
+            known = total if total is not None else self._jobs.get("total", 0)
+            self._jobs["total"] = known + (inc_total or 0)  # a merge is a job that comes up later
             self._watch("load", "files", self._jobs["done"], self._jobs["total"] or None)
 
     def _start(self, step: str) -> None:

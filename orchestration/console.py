@@ -49,14 +49,16 @@ class Console:
         elif step.status == "failed":
             self.say(f"{step.step:8} FAILED after {duration(step):.1f} s")
 
-    def watch(self, stage: str, name: str, done: int, total: int | None) -> None:
-        """Progress of a load: rows of a resource, or load files."""
+    def watch(self, stage: str, name: str, done: int, of: int | None) -> None:
+        """Progress of a load, as `ingestion.progress.Watch` tells it."""
         key = f"{stage} {name}"
         now = time.monotonic()
         began = self._began.setdefault(key, now)
-        if stage == "extract" and now >= self._next.setdefault(key, now + EVERY):
+        if name.startswith("fault"):
+            self.say(f"         {name}")
+        elif stage == "extract" and now >= self._next.setdefault(key, now + EVERY):
             self._next[key] = now + EVERY
-            self.say(f"         {name}: {done:,} rows, {done / max(now - began, 0.1):,.0f} rows/s")
+            self.say(f"         {name}: {_speed(done, of, now - began)}")
 
     def node(self, unique_id: str, status: str, seconds: float) -> None:
         """A dbt node has started or ended."""
@@ -76,7 +78,6 @@ class LiveConsole(Console):
         from rich.console import Console as Screen
         from rich.progress import (
             BarColumn,
-            MofNCompleteColumn,
             Progress,
             SpinnerColumn,
             TextColumn,
@@ -87,7 +88,6 @@ class LiveConsole(Console):
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
-            MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
             TimeElapsedColumn(),
             console=Screen(stderr=True),
@@ -120,13 +120,17 @@ class LiveConsole(Console):
         else:
             super().step(step)
 
-    def watch(self, stage: str, name: str, done: int, total: int | None) -> None:
+    def watch(self, stage: str, name: str, done: int, of: int | None) -> None:
         """A bar for each resource, then one for the load files."""
         key = f"{stage} {name}"
         now = time.monotonic()
         began = self._began.setdefault(key, now)
-        rate = f"{done / (now - began):,.0f} rows/s" if stage == "extract" and now > began else ""
-        self._bar(f"  {key}", done, total, rate)
+        if name.startswith("fault"):
+            self.say(f"         {name}")
+        elif stage == "extract":
+            self._bar(f"  {key}", done, None, _speed(done, of, now - began))
+        else:
+            self._bar(f"  {key}", done, of, "")
 
     def node(self, unique_id: str, status: str, seconds: float) -> None:
         """Count the nodes and name the one at work."""
@@ -138,7 +142,13 @@ class LiveConsole(Console):
         if label not in self._tasks:
             self._tasks[label] = self._progress.add_task(label, total=total, rate=rate)
         task = self._tasks[label]
-        self._progress.update(task, completed=done, total=total, rate=rate)  # type: ignore[arg-type]
+        of = f"{done:,} of {total:,}" if total else ""
+        text = rate or of or f"{done:,}"
+        self._progress.update(task, completed=done, total=total, rate=text)  # type: ignore[arg-type]
+
+
+def _speed(rows: int, pages: int | None, seconds: float) -> str:
+    return f"{rows:,} rows, {pages or 0:,} pages, {rows / max(seconds, 0.1):,.0f} rows/s"
 
 
 def open_console(quiet: bool) -> Console:

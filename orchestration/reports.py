@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from orchestration.errors import ConfigurationError
-from orchestration.records import RunRecord, read_runs
+from orchestration.records import RunRecord, StepRecord, read_runs
 from orchestration.settings import Settings
 
 HEADLINES = {
@@ -24,10 +24,15 @@ def summary(record: RunRecord) -> str:
     """What happened, and where to look: the last lines of a run."""
     head = HEADLINES.get(record.status, record.status)
     lines = ["", f"run {record.run_id}: {head} in {record.seconds:.1f} s"]
-    lines += [f"  {step.step:8} {step.detail or step.status}" for step in record.steps]
+    lines += [f"  {step.step:8} {_outcome(step)}" for step in record.steps]
     lines += [f"  note     {text}" for text in record.notes]
     lines += [f"  {name:8} {text}" for name, text in _where_to_look(record).items()]
     return "\n".join(lines)
+
+
+def _outcome(step: StepRecord) -> str:
+    # why a step failed is the last line that a run prints: not here a second time
+    return "FAILED" if step.status == "failed" else step.detail or step.status
 
 
 def _where_to_look(record: RunRecord) -> dict[str, str]:
