@@ -21,6 +21,9 @@ group by table_name
 having bool_or(column_name = '_dlt_load_id') and table_name not like '\\_dlt\\_%%'
 order by table_name
 """
+# A killed process's last statement may still be running in the server: wait for its end. Readers
+# are not held up by this lock.
+WAIT = "lock table {table} in share row exclusive mode"
 DELETE = "delete from {table} where _dlt_load_id not in ({whole})"
 # dlt retires a row at the moment its load package was made, which is what the load id says, to
 # the microsecond; the id may have a seventh digit, so its rounding is allowed either neighbour.
@@ -50,6 +53,7 @@ def heal(client: SqlClientBase[Any]) -> dict[str, int]:
         for table, versioned in tables:
             name = client.escape_column_name(table)
             with client.begin_transaction():
+                client.execute_sql(WAIT.format(table=name))
                 count = _change(client, DELETE.format(table=name, whole=WHOLE))
                 if versioned:
                     count += _change(client, REVIVE.format(table=name))

@@ -8,6 +8,7 @@ rows (HTML, truncated JSON, the page before once more) counts as a fault worth a
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 from dlt.sources.helpers.requests.retry import (
@@ -18,6 +19,7 @@ from dlt.sources.helpers.requests.retry import (
 from dlt.sources.helpers.rest_client import RESTClient
 from dlt.sources.helpers.rest_client.paginators import HeaderLinkPaginator
 from requests import PreparedRequest, Response
+from requests.auth import HTTPBasicAuth
 from requests.exceptions import ChunkedEncodingError, HTTPError, RequestException, Timeout
 from requests.exceptions import ConnectionError as NoConnection
 
@@ -59,14 +61,19 @@ class PageClient(RESTClient):
     """A RESTClient whose pages are lists of raw JSON rows; one for each walk of an endpoint."""
 
     def __init__(self, base_url: str, observer: Observer | None = None) -> None:
-        """Page through `base_url` by the Link header; retries follow dlt's [runtime] settings."""
+        """Page through `base_url` by the Link header; retries follow dlt's [runtime] settings.
+
+        Raises:
+            SourceFailed: the base URL is no http address.
+        """
+        url, login = _split_login(base_url)
         self._seen: dict[int | str, str] = {}  # a page's URL, its body's hash -> its URL
         self._judged: tuple[Response, list[msgspec.Raw], str | None] | None = None
         self._observer = observer
         # no rules but ours: dlt asks ours only when its own say no, and we would miss faults
         client = Client(status_codes=(), exceptions=(), retry_condition=self._is_worth_another_try)
         client.configure()
-        super().__init__(base_url, paginator=HeaderLinkPaginator(), session=client.session)
+        super().__init__(url, auth=login, paginator=HeaderLinkPaginator(), session=client.session)
 
     def pages(self, resource: str, path: str, params: dict[str, Any]) -> Iterator[Page]:
         """The pages of an endpoint, one request at a time: kind to a slow peer.
@@ -141,6 +148,23 @@ class PageClient(RESTClient):
 
 class _NoPage(RequestException):
     """An answer that is no page of rows; its words are ours."""
+
+
+def _split_login(base_url: str) -> tuple[str, HTTPBasicAuth | None]:
+    """The URL and the login that stood in it: errors and traces quote URLs, but no headers."""
+    try:
+        parts = urlsplit(base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("no host")
+    except ValueError:
+        shown = _plain(base_url) or "(empty)"
+        raise SourceFailed(
+            f"{shown} is no address such as https://host/api/v1: check the base URL. "
+            "Nothing was loaded."
+        ) from None
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return url, HTTPBasicAuth(user, password) if user or password else None
 
 
 def _plain(url: str | None) -> str:

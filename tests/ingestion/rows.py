@@ -74,10 +74,10 @@ def small_shop() -> dict[str, list[Row]]:
     """Every endpoint with a row or three."""
     return {
         "orders": make_orders("o1", "o2", "o3"),
-        "customers": [CUSTOMER, {"id": "c2", "name": "Grace Hopper"}],
-        "products": [PRODUCT],
-        "stores": [STORE],
-        "supplies": [SUPPLY, changed(SUPPLY, sku="BEV-001")],
+        "customers": [changed(CUSTOMER), changed(CUSTOMER, id="c2", name="Grace Hopper")],
+        "products": [changed(PRODUCT)],
+        "stores": [changed(STORE)],
+        "supplies": [changed(SUPPLY), changed(SUPPLY, sku="BEV-001")],
     }
 
 

@@ -1,0 +1,117 @@
+"""What a dead load left in raw is removed or revived by the next one: exactly that, and no more."""
+
+import threading
+import time
+
+import pytest
+
+from ingestion.errors import RowsRejected
+from tests.databases import query
+from tests.ingestion.raw import contents, counts, current, said
+
+DEAD = "1700000000.1234567"  # dlt's load ids are unix times, now and then with seven digits
+
+
+def run(warehouse, *statements):
+    with warehouse.session() as session, session.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+ORDERS_OF_THE_DEAD = f"""
+    insert into raw_jaffle_shop.orders
+    select
+        id, customer_id, store_id, ordered_at, 999, tax_paid, order_total, 'dead-' || id, '{DEAD}'
+    from raw_jaffle_shop.orders limit 2
+"""
+ITEMS_OF_THE_DEAD = f"""
+    insert into raw_jaffle_shop.orders__items (id, order_id, sku, _dlt_id, _dlt_load_id)
+    select id, order_id, 'JAF-999', 'dead-' || id, '{DEAD}' from raw_jaffle_shop.orders__items
+"""
+# dlt retires the row that changed, at the moment its package was made, and inserts the new one
+RETIRED = f"""
+    update raw_jaffle_shop.customers set _dlt_valid_to = to_timestamp({DEAD})
+    where id = 'c1' and _dlt_valid_to is null
+"""
+REPLACED = f"""
+    insert into raw_jaffle_shop.customers (_dlt_valid_from, id, name, _dlt_id, _dlt_load_id)
+    values (to_timestamp({DEAD}), 'c1', 'Ada Nobody', 'dead', '{DEAD}')
+"""
+
+
+@pytest.fixture
+def loaded(peer, warehouse, load_into):
+    """Two loads: c1 has a history, o1 two versions."""
+    load_into(warehouse, peer.url)
+    peer.tables["customers"][0]["name"] = "Ada King"
+    peer.tables["orders"][0]["subtotal"] = "700"
+    load_into(warehouse, peer.url)
+    return warehouse
+
+
+def test_rows_of_a_dead_load_are_removed_and_what_it_retired_is_revived(peer, loaded, load_into):
+    before = contents(loaded)
+    run(loaded, ORDERS_OF_THE_DEAD, ITEMS_OF_THE_DEAD, RETIRED, REPLACED)
+
+    record = load_into(loaded, peer.url)
+
+    assert record.mended == {"orders": 2, "orders__items": 4, "customers": 2}
+    assert contents(loaded) == before
+    assert set(record.loaded.values()) == {0}
+
+
+def test_a_healthy_raw_is_left_alone(peer, loaded, load_into):
+    for name in ("Ada", "Ada K", "Ada L", "Ada M"):
+        peer.tables["customers"][0]["name"] = name
+        assert load_into(loaded, peer.url).mended == {}
+    assert counts(loaded)["customers"] == 7
+    sql = "select count(*) from raw_jaffle_shop.customers where _dlt_valid_to is not null"
+    assert query(loaded, sql) == [(5,)]
+
+
+def test_rows_are_mended_even_when_the_load_then_fails(peer, loaded, load_into):
+    before = contents(loaded)
+    run(loaded, ORDERS_OF_THE_DEAD, RETIRED, REPLACED)
+    peer.tables["stores"] = []
+    with pytest.raises(RowsRejected):
+        load_into(loaded, peer.url)
+    assert contents(loaded) == before
+
+
+def test_a_dead_loads_news_come_in_by_the_next_load(peer, loaded, load_into):
+    run(loaded, RETIRED, REPLACED)
+    peer.tables["customers"][0]["name"] = "Ada Lovelace"
+    record = load_into(loaded, peer.url)
+    assert record.mended == {"customers": 2}
+    assert record.loaded["customers"] == 1
+    assert current(loaded) == said(peer.url)
+
+
+def test_what_a_killed_process_still_has_running_in_the_server_is_waited_for(
+    peer, loaded, load_into
+):
+    before = contents(loaded)
+    with loaded.session() as zombie, zombie.cursor() as cursor:
+        zombie.autocommit = False
+        for statement in (RETIRED, REPLACED):
+            cursor.execute(statement)
+
+        def end():
+            time.sleep(0.7)
+            zombie.commit()
+
+        thread = threading.Thread(target=end)
+        thread.start()
+        record = load_into(loaded, peer.url)
+        thread.join()
+    assert record.mended == {"customers": 2}
+    assert contents(loaded) == before
+
+
+def test_a_dead_load_in_a_raw_that_is_empty_leaves_nothing(peer, warehouse, load_into):
+    for table in peer.tables:
+        peer.tables[table] = []
+    load_into(warehouse, peer.url)
+    run(warehouse, REPLACED)
+    assert load_into(warehouse, peer.url).mended == {"customers": 1}
+    assert set(counts(warehouse).values()) == {0}
