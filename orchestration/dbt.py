@@ -105,6 +105,12 @@ def run_dbt(args: list[str], on_node: OnNode | None = None) -> DbtOutcome:
     return DbtOutcome(bool(result.success), tuple(said))
 
 
+def forget_artifacts(target_path: Path, names: tuple[str, ...]) -> None:
+    """Remove what an earlier command wrote: a crash may leave it, and it would pass for new."""
+    for name in names:
+        (target_path / name).unlink(missing_ok=True)
+
+
 def keep_artifacts(target_path: Path, folder: Path, names: tuple[str, ...]) -> None:
     """Copy artifacts of the command that has just ended: the next one overwrites them."""
     folder.mkdir(parents=True, exist_ok=True)

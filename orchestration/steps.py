@@ -87,6 +87,7 @@ def build(run: Run) -> str:
     """
     target, logs = dbt.build_path(run.settings), run.folder.path / "logs"
     keep = run.folder.path / "dbt"
+    dbt.forget_artifacts(target, ("sources.json", "run_results.json"))
     prepare(run.session)
     dbt.run_dbt(dbt.freshness_args(run.settings, logs))
     dbt.keep_artifacts(target, keep, ("sources.json",))
