@@ -97,7 +97,9 @@ def ingest(
 
 
 @ecluse.command()
-@click.option("--last", default=10, show_default=True, help="How many runs to show.")
+@click.option(
+    "--last", type=click.IntRange(1), default=10, show_default=True, help="How many runs to show."
+)
 @json_option
 def status(last: int, as_json: bool) -> None:
     """The last runs, and what is fresh."""
@@ -140,7 +142,8 @@ def psql(args: tuple[str, ...]) -> None:
 
 
 @ecluse.command()
-@click.option("--port", default=8080, show_default=True, help="0 takes any free port.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True,
+              help="0 takes any free port.")  # fmt: skip
 @click.option("--no-serve", is_flag=True, help="Only write the files.")
 def docs(port: int, no_serve: bool) -> None:
     """Write dbt's docs of the published marts and serve them."""
@@ -217,7 +220,7 @@ def main() -> None:
         error.show()
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort) as error:
-        click.echo("ecluse: interrupted; the old marts go on being served", err=True)
+        click.echo("ecluse: interrupted; readers have the marts that were published last", err=True)
         cause = error.__cause__ if isinstance(error, click.Abort) else error  # click hides it
         code = interrupt_code(cause)
     sys.exit(code)

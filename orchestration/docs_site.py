@@ -1,6 +1,7 @@
 """dbt's docs of the published marts, on a port of this machine."""
 
 import os
+from contextlib import nullcontext
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,30 +28,35 @@ def make_docs(settings: Settings, port: int | None) -> None:
     """
     warehouse = open_warehouse(settings)
     os.environ.update(tool_environment(settings, warehouse))
-    outcome = dbt.run_dbt(dbt.docs_args(settings, settings.root / "logs"))
-    if not outcome.success:
-        raise BuildBroke(f"dbt docs generate failed: {'; '.join(outcome.said[:2])}")
-    if port is None:
-        click.echo(f"written to {settings.root / 'target' / 'index.html'}")
-        return
-    serve(settings.root / "target", port)
+    folder = settings.root / "target"
+    with nullcontext() if port is None else take_port(folder, port) as server:
+        outcome = dbt.run_dbt(dbt.docs_args(settings, settings.root / "logs"))
+        if not outcome.success:
+            raise BuildBroke(f"dbt docs generate failed: {'; '.join(outcome.said[:2])}")
+        if server is None:
+            click.echo(f"written to {folder / 'index.html'}")
+        else:
+            serve(server)
 
 
-def serve(folder: Path, port: int) -> None:
-    """Serve `folder` on loopback until Ctrl-C."""
+def take_port(folder: Path, port: int) -> ThreadingHTTPServer:
+    """A server of `folder` on loopback, before dbt is asked: a taken port is said at once."""
     handler = partial(_Quiet, directory=str(folder))
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+        return ThreadingHTTPServer(("127.0.0.1", port), handler)
     except OSError as error:
         raise ConfigurationError(
             f"Port {port} cannot be used ({error.strerror}): choose another with --port, or 0."
         ) from error
-    with server:
-        click.echo(f"dbt docs: http://127.0.0.1:{server.server_address[1]}/  (Ctrl-C ends)")
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            click.echo("ended")
+
+
+def serve(server: ThreadingHTTPServer) -> None:
+    """Serve until Ctrl-C."""
+    click.echo(f"dbt docs: http://127.0.0.1:{server.server_address[1]}/  (Ctrl-C ends)")
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        click.echo("ended")
 
 
 class _Quiet(SimpleHTTPRequestHandler):

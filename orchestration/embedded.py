@@ -104,6 +104,8 @@ class EmbeddedServer:
 
     def stop(self) -> bool:
         """Stop the server in order (no connection is waited for); returns whether it ran."""
+        if not self.data.exists():
+            return False
         with self._alone():
             pid = self._postmaster()
             if pid is None:
