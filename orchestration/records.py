@@ -141,12 +141,12 @@ def _age_key(path: Path) -> tuple[str, str]:
     """Our own ids hold the time; a run that was named by somebody else counts from its end."""
     name = path.parent.name
     if OWN_ID.fullmatch(name):
-        return name[:16], name
+        return name[:15], name
     try:
         ended = datetime.fromtimestamp(path.stat().st_mtime, UTC)
     except OSError:
         return "", name
-    return f"{ended:%Y%m%dT%H%M%SZ}", name
+    return f"{ended:%Y%m%dT%H%M%S.%f}", name
 
 
 def _write_whole(path: Path, text: str) -> None:

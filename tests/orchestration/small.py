@@ -93,11 +93,13 @@ class SmallPipe:
 
     def __init__(self, root: Path, warehouse: Warehouse) -> None:
         self.root, self.warehouse = make_small_project(root), warehouse
+        self.run_id = ""
         load(warehouse, 5, 7)
 
     @property
     def settings(self) -> Settings:
-        return settings_for(self.root, self.warehouse, ECLUSE_PUBLISH_TIMEOUT_SECONDS="1")
+        variables = {"ECLUSE_PUBLISH_TIMEOUT_SECONDS": "1", "ECLUSE_RUN_ID": self.run_id}
+        return settings_for(self.root, self.warehouse, **variables)
 
     def write(self, name: str, text: str) -> None:
         """Change a file of dbt_project."""
