@@ -66,7 +66,7 @@ def test_a_page_has_a_hundred_rows_unless_told_otherwise(fetch, shop):
 def test_the_link_is_a_path_and_keeps_the_other_parameters(fetch):
     expected = '</api/v1/orders?page_size=2&page=2>; rel="next"'
     assert fetch("orders?page_size=2").headers["Link"] == expected
-    kept = "start_date=2025-09-02&page_size=3&page=3&end_date=2025-10-01"
+    kept = "start_date=2024-09-02&page_size=3&page=3&end_date=2024-10-01"
     asked = kept.replace("page=3&", "page=2&")
     assert fetch(f"orders?{asked}").headers["Link"] == f'</api/v1/orders?{kept}>; rel="next"'
 
@@ -95,11 +95,11 @@ def test_beyond_the_last_page_is_an_empty_list(fetch, page):
 
 
 def test_dates_are_whole_days_and_both_are_included(fetch, shop):
-    url = "orders?page_size=9999&start_date=2025-09-05&end_date=2025-09-07"
+    url = "orders?page_size=9999&start_date=2024-09-05&end_date=2024-09-07"
     days = {order["ordered_at"][:10] for order in fetch(url).json()}
-    assert days == {"2025-09-05", "2025-09-06", "2025-09-07"}
-    until = len(fetch("orders?page_size=9999&end_date=2025-09-06").json())
-    since = len(fetch("orders?page_size=9999&start_date=2025-09-07").json())
+    assert days == {"2024-09-05", "2024-09-06", "2024-09-07"}
+    until = len(fetch("orders?page_size=9999&end_date=2024-09-06").json())
+    since = len(fetch("orders?page_size=9999&start_date=2024-09-07").json())
     assert until + since == shop.count("orders")
     assert until and since
 
@@ -109,7 +109,7 @@ def test_dates_are_whole_days_and_both_are_included(fetch, shop):
     [
         "start_date=2030-01-01",
         "end_date=2020-01-01",
-        "start_date=2025-09-09&end_date=2025-09-08",
+        "start_date=2024-09-09&end_date=2024-09-08",
     ],
 )
 def test_dates_without_orders_give_an_empty_list(fetch, dates):
@@ -119,7 +119,7 @@ def test_dates_without_orders_give_an_empty_list(fetch, dates):
 
 @pytest.mark.parametrize(
     "query",
-    ["page=0", "page=-1", "page=x", "page_size=0", "start_date=soon", "end_date=2025-13-01"],
+    ["page=0", "page=-1", "page=x", "page_size=0", "start_date=soon", "end_date=2024-13-01"],
 )
 def test_bad_parameters_are_refused(fetch, query):
     answer = fetch(f"orders?{query}")

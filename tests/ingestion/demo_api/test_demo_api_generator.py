@@ -110,7 +110,7 @@ def test_no_store_sells_before_it_opens_and_all_sell_in_the_end(year, rows):
 def test_a_store_is_listed_from_its_first_day_on(make, rows):
     assert make(days=45).count("stores") == 1
     assert make(days=46).count("stores") == 2
-    assert rows(make(days=46), "stores")[1]["opened_at"] == "2025-10-16T00:00:00"
+    assert rows(make(days=46), "stores")[1]["opened_at"] == "2024-10-16T00:00:00"
 
 
 @pytest.mark.parametrize("days", [1, 2, 10, 60])
@@ -132,7 +132,8 @@ def test_customers_come_over_time_and_some_come_back(year, rows):
 
 
 def test_days_are_not_sorted_inside(year, rows):
-    moments = [o["ordered_at"] for o in rows(year, "orders", Days(START, START))]
+    monday = START + timedelta(days=1)
+    moments = [o["ordered_at"] for o in rows(year, "orders", Days(monday, monday))]
     assert len(moments) > 10
     assert moments != sorted(moments)
 
@@ -141,8 +142,8 @@ def test_trade_grows_and_weekends_are_quiet(year):
     def sold(first, days):
         return year.count("orders", Days(first, first + timedelta(days=days - 1)))
 
-    assert sold(date(2026, 7, 1), 28) > 2 * sold(START, 28)
-    friday, sunday = date(2026, 6, 5), date(2026, 6, 7)
+    assert sold(date(2025, 7, 1), 28) > 2 * sold(START, 28)
+    friday, sunday = date(2025, 6, 6), date(2025, 6, 8)
     assert sold(friday, 1) > sold(sunday, 1)
 
 
@@ -171,7 +172,7 @@ def test_about_one_order_in_a_hundred_is_seen_a_day_or_two_late(make, rows):
 
 def test_no_order_is_later_than_today(make, rows):
     last = max(order["ordered_at"] for order in rows(make(days=30), "orders"))
-    assert last[:10] == "2025-09-30"
+    assert last[:10] == "2024-09-30"
 
 
 def test_only_the_declared_things_change_as_days_pass(make, rows):
