@@ -51,6 +51,21 @@ def peer() -> Iterator[Peer]:
 
 
 @pytest.fixture(scope="module")
+def _small_shop(server: Warehouse, load_into: Load) -> Warehouse:
+    """The rows of a new peer, loaded; to be copied, not touched."""
+    warehouse = make_database(server)
+    with Peer() as peer:
+        load_into(warehouse, peer.url)
+    return warehouse
+
+
+@pytest.fixture
+def followed(server: Warehouse, _small_shop: Warehouse) -> Warehouse:
+    """A database of its own that has loaded what `peer` serves before a test changes it."""
+    return make_database(server, like=_small_shop)
+
+
+@pytest.fixture(scope="module")
 def new_database(server: Warehouse) -> Callable[[], Warehouse]:
     """Make an empty database; for fixtures that outlive a test."""
     return lambda: make_database(server)

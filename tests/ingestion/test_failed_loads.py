@@ -19,20 +19,13 @@ from tests.ingestion.rows import make_orders
 PAGE_3 = "orders?page=3&times=-1"
 FAULTS = {
     f"500@{PAGE_3}": (SourceFailed, "orders, page 3 .*: the API answered 500"),
-    f"429@{PAGE_3}&retry_after=0": (SourceFailed, "orders, page 3 .*: the API answered 429"),
-    f"drop@{PAGE_3}": (SourceFailed, "orders, page 3 .*: the API cannot be reached"),
     f"drop_mid_body@{PAGE_3}": (SourceFailed, "orders, page 3 .*: the API cannot be reached"),
     f"truncated@{PAGE_3}": (SourceFailed, "orders, page 3 .*: its JSON is broken"),
-    f"html@{PAGE_3}": (SourceFailed, "orders, page 3 .* not JSON"),
     f"repeat_page@{PAGE_3}": (SourceFailed, "orders, page 3 .* the same page twice"),
-    f"401@{PAGE_3}": (SourceFailed, "orders, page 3 .*: the API answered 401"),
     "404@supplies?times=-1": (SourceFailed, "supplies, page 1 .*: the API answered 404"),
     f"missing_key@{PAGE_3}": (RowsRejected, "orders, page 3 .*: 1 of 20 rows .* key is missing"),
-    f"wrong_type@{PAGE_3}": (RowsRejected, "orders, page 3 .*: 1 of 20 rows broke the contract"),
     "null_key@supplies?row=4&times=-1": (RowsRejected, "row 5, column id: .* got null"),
-    "out_of_range@products?times=-1": (RowsRejected, "products, page 1 .*: 1 of 10 rows"),
     "unknown_column@customers?times=-1": (RowsRejected, "the contract does not know it"),
-    "type_changed@stores?times=-1": (RowsRejected, "stores, page 1 .* broke the contract"),
     "empty@customers?times=-1": (RowsRejected, "customers: the API sent an empty list"),
 }  # fmt: skip
 
@@ -44,7 +37,7 @@ def shop() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def followed(new_database, load_into) -> Warehouse:
+def behind(new_database, load_into) -> Warehouse:
     """A database that holds the shop as it was two days before."""
     warehouse = new_database()
     with running(orders=10_000, days=30) as url:
@@ -60,27 +53,26 @@ def fault(shop):
 
 
 @pytest.mark.parametrize("spec", FAULTS)
-def test_nothing_of_a_failed_load_is_visible(followed, load_into, shop, fault, spec):
+def test_nothing_of_a_failed_load_is_visible(behind, load_into, shop, fault, spec):
     kind, words = FAULTS[spec]
-    before = contents(followed)
+    before = contents(behind)
     fault(spec)
     with pytest.raises(kind, match=words):
-        load_into(followed, shop, page_size=20, lookback_days=20)
-    assert contents(followed) == before
+        load_into(behind, shop, page_size=20, lookback_days=20)
+    assert contents(behind) == before
     assert before["orders"]
 
 
-def test_the_load_after_many_failed_ones_is_complete(followed, load_into, shop):
-    record = load_into(followed, shop, page_size=20)
-    assert current(followed) == said(shop)
+def test_the_load_after_many_failed_ones_is_complete(behind, load_into, shop):
+    record = load_into(behind, shop, page_size=20)
+    assert current(behind) == said(shop)
     assert record.mended == {}, "a fault of the API is found before anything is written"
 
 
-@pytest.mark.parametrize("spec", [f"500@{PAGE_3}", "null_key@supplies?times=-1"])
 def test_a_first_load_that_fails_leaves_no_table_and_the_next_one_is_complete(
-    warehouse, load_into, shop, fault, spec
+    warehouse, load_into, shop, fault
 ):
-    fault(spec)
+    fault("null_key@supplies?times=-1")
     with pytest.raises((SourceFailed, RowsRejected)):
         load_into(warehouse, shop, page_size=20)
     assert not any(current(warehouse).values())
@@ -118,11 +110,10 @@ def test_the_record_of_a_failed_load_holds_what_was_known(warehouse, peer, tmp_p
     assert record.finished_at >= record.started_at
 
 
-def test_a_failed_load_leaves_its_trace_and_the_schema_too(warehouse, peer, load_into, tmp_path):
-    load_into(warehouse, peer.url)
+def test_a_failed_load_leaves_its_trace_and_the_schema_too(followed, peer, load_into, tmp_path):
     del peer.tables["supplies"]
     with pytest.raises(SourceFailed, match="the API answered 404"):
-        load_into(warehouse, peer.url, artifacts=tmp_path)
+        load_into(followed, peer.url, artifacts=tmp_path)
     trace = json.loads((tmp_path / "jaffle_shop.trace.json").read_text())
     assert "the API answered 404" in json.dumps(trace["steps"])
     assert "orders__items:" in (tmp_path / "jaffle_shop.schema.yaml").read_text()

@@ -61,13 +61,13 @@ def mutate(row: dict, rng: random.Random) -> dict:
 def test_on_rows_changed_at_random(contract, good):
     rng = random.Random(2024)
     kept = 0
-    for _ in range(600):
+    for _ in range(300):
         row = mutate(good, rng)
         verdict = quick_verdict([row], contract)
         assert verdict == slow_verdict([row], contract), json.dumps(row)
         assert verdict == quick_verdict([good, row, good], contract), json.dumps(row)
         kept += verdict
-    assert 20 < kept < 580, "the mutations must make both good and bad rows"
+    assert 10 < kept < 290, "the mutations must make both good and bad rows"
 
 
 @pytest.mark.parametrize("nullable", [False, True], ids=["not null", "nullable"])

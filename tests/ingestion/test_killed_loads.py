@@ -55,11 +55,11 @@ def graveyard(
         move_on(peer)
         yard = Graveyard(peer.url)
         for shop, base in bases.items():
-            undisturbed = copy_database(server, base)
+            undisturbed = make_database(server, like=base)
             load_into(undisturbed, peer.url)
             yard.undisturbed[shop] = contents(undisturbed)
         for death in DEATHS:
-            yard.databases[death] = copy_database(server, bases[death[0]])
+            yard.databases[death] = make_database(server, like=bases[death[0]])
             yard.works[death] = tmp_path_factory.mktemp("died")
         yard.ends = kill(yard)
         yield yard
@@ -73,14 +73,6 @@ def move_on(peer: Peer) -> None:
     peer.tables["customers"][1] = {"id": "c3", "name": "Katherine Johnson"}
     peer.tables["products"][0]["price"] = "1200"
     peer.tables["supplies"].pop()
-
-
-def copy_database(server: Warehouse, base: Warehouse) -> Warehouse:
-    copy = make_database(server)
-    with server.session() as session, session.cursor() as cursor:
-        cursor.execute(f"drop database {copy.dbname}")
-        cursor.execute(f"create database {copy.dbname} template {base.dbname}")
-    return copy
 
 
 def kill(yard: Graveyard) -> dict[Death, int]:
@@ -116,8 +108,8 @@ def test_the_load_after_a_killed_one_ends_like_an_undisturbed_one(graveyard, dea
     assert contents(warehouse) == graveyard.undisturbed[shop]
     assert current(warehouse) == said(graveyard.url)
     assert completed(warehouse) == loads + 1
-    left = stage == "load" and done > 0
-    assert bool(record.mended) == left, "or it died before it did anything"
+    if stage != "load":
+        assert record.mended == {}, "it had written nothing"
     if done > 8:
         assert set(record.mended) & {"customers", "products", "supplies"}, "some merges were done"
 

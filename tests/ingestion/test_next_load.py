@@ -110,13 +110,12 @@ def test_the_cursor_is_committed_with_the_load_and_lives_in_the_warehouse(
     assert "/api/v1/orders?page_size=500&start_date=2024-08-30" in peer.asked
 
 
-def test_the_cursor_never_runs_back(peer, warehouse, load_into):
-    load_into(warehouse, peer.url)
+def test_the_cursor_never_runs_back(peer, followed, load_into):
     peer.tables["orders"] = peer.tables["orders"][:1]
     peer.tables["orders"][0]["ordered_at"] = "2024-08-30T10:00:00"
-    load_into(warehouse, peer.url)
+    load_into(followed, peer.url)
     peer.asked.clear()
-    load_into(warehouse, peer.url)
+    load_into(followed, peer.url)
     assert "/api/v1/orders?page_size=500&start_date=2024-08-29" in peer.asked
 
 
