@@ -3,6 +3,7 @@
 dlt and dbt are imported only by the commands that run them, so `--help` answers at once.
 """
 
+import os
 import signal
 import sys
 from datetime import date
@@ -222,5 +223,8 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort) as error:
         click.echo("ecluse: interrupted; readers have the marts that were published last", err=True)
         cause = error.__cause__ if isinstance(error, click.Abort) else error  # click hides it
-        code = interrupt_code(cause)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # all is recorded; threads that still fetch pages would hold us until their last retry
+        os._exit(interrupt_code(cause))
     sys.exit(code)

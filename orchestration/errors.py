@@ -58,6 +58,17 @@ def interrupt_code(error: BaseException | None) -> int:
     return 128 + int(getattr(error, "signal_code", ours))
 
 
+def find_interrupt(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The Ctrl-C inside an error that something else has wrapped around it, as dlt does."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, KeyboardInterrupt):
+            return error
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return None
+
+
 class RunLocked(EcluseError):
     """Another run holds this warehouse."""
 

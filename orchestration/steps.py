@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from orchestration import artifacts, dbt
 from orchestration.demo import demo_source
 from orchestration.environment import published_state
-from orchestration.errors import BuildBroke, DataRejected, IngestionStopped
+from orchestration.errors import BuildBroke, DataRejected, IngestionStopped, find_interrupt
 from orchestration.publish import prepare, publish
 from orchestration.records import PUBLISHED
 from orchestration.run import Run
@@ -69,6 +69,9 @@ def ingest(
             except RowsRejected as error:
                 raise DataRejected(str(error)) from error
             except SourceFailed as error:
+                if interrupt := find_interrupt(error):
+                    record.error = "interrupted"
+                    raise interrupt from None
                 raise IngestionStopped(str(error)) from error
         if record.mended:
             mended = ", ".join(f"{table} {rows:,}" for table, rows in record.mended.items())
