@@ -53,7 +53,7 @@ lint: ## ruff, mypy, sqlfluff, the directions of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-timing | tail -n 3
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/sqlfluff lint dbt_project --disable-progress-bar
 
 bench: ## ingestion beside psql's \copy and dlt's defaults, as ratios

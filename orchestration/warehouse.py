@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 OLDEST_SERVER = 140000  # PostgreSQL 14, as `server_version` numbers it
 LAST_PORT = 65535
 # dlt wants a password to be there, also where the server asks for none
-NO_PASSWORD = "none-needed"
+NONE_NEEDED = "none-needed"
 EXAMPLE = "postgresql://user:password@host:5432/database"
 
 
@@ -54,7 +54,7 @@ class Warehouse:
         return self._url("postgresql+psycopg2", place, {})
 
     def _url(self, scheme: str, place: str, options: dict[str, str]) -> str:
-        login = f"{quote(self.user, safe='')}:{quote(self.password or NO_PASSWORD, safe='')}"
+        login = f"{quote(self.user, safe='')}:{quote(self.password or NONE_NEEDED, safe='')}"
         options |= {"sslmode": self.sslmode} if self.sslmode != "prefer" else {}
         tail = f"?{urlencode(options, quote_via=quote)}" if options else ""
         return f"{scheme}://{login}@{place}:{self.port}/{quote(self.dbname, safe='')}{tail}"

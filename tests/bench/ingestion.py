@@ -120,9 +120,7 @@ def _rest_api(url: str, credentials: str) -> None:
         name="jaffle_shop",
     )
     # the project's own settings in .dlt/config.toml are not dlt's defaults
-    os.environ.update(
-        DLT_PROJECT_DIR=os.environ["DLT_DATA_DIR"], RUNTIME__DLTHUB_TELEMETRY="false"
-    )
+    os.environ.update(DLT_PROJECT_DIR=os.environ["DLT_DATA_DIR"], RUNTIME__DLTHUB_TELEMETRY="false")
     pipeline = dlt.pipeline(
         "rest_api",
         pipelines_dir=os.environ["DLT_DATA_DIR"],
