@@ -26,6 +26,7 @@ LIVE, NEXT, PREVIOUS, OLDEST = "marts", "marts__next", "marts__prev", "marts__ol
 LOCK_TIMEOUT_MS = 200  # how long a queue of readers may form behind our lock request
 PREPARE_TIMEOUT_MS = 10_000  # how long a build waits for whoever looks at an earlier one
 LONGEST_PAUSE = 2.0  # seconds between two tries
+DROP_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)  # seconds to wait for a reader of an old version
 
 # Newest first: a view stands before what it reads.
 RELATIONS = """
@@ -242,7 +243,7 @@ def _drop_old_versions(cursor: "cursor") -> str | None:
         if schema != OLDEST:
             _try_to_drop(cursor, schema)
             continue
-        for pause in (0.1, 0.2, 0.4, 0.8, 1.6):
+        for pause in DROP_PAUSES:
             worth_another_try = _try_to_drop(cursor, schema)
             if not worth_another_try:
                 break

@@ -73,11 +73,10 @@ def record(clone: Path, run_id: str = "first") -> dict:
     return json.loads((clone / "runs" / run_id / "run.json").read_text())
 
 
-def assert_the_next_run_is_clean(clone: Path, warehouse: Warehouse) -> dict:
+def assert_the_next_is_clean(clone: Path, warehouse: Warehouse, command: str) -> dict:
     write_small_models(clone)
-    done = ecluse(clone, "run", warehouse=warehouse, **TINY_DEMO, ECLUSE_RUN_ID="second")
+    done = ecluse(clone, command, warehouse=warehouse, **TINY_DEMO, ECLUSE_RUN_ID="second")
     assert done.returncode == 0, done.stderr
-    assert query(warehouse, "select amount from marts.orders order by id") == [(5,), (7,)]
     orders = "select count(*), count(distinct id) from raw_jaffle_shop.orders"
     ((rows, ids),) = query(warehouse, orders)
     assert rows == ids > 0, "nothing is doubled, nothing is lost"
@@ -126,7 +125,7 @@ def test_a_ctrl_c_in_the_load_cancels_the_run_and_leaves_nothing_half_loaded(
     found = record(clone)
     assert (found["status"], found["exit_code"]) == ("cancelled", 130)
     assert found["loads"][0]["error"] == "interrupted"
-    assert_the_next_run_is_clean(clone, warehouse)
+    assert_the_next_is_clean(clone, warehouse, "ingest")
 
 
 def test_a_killed_run_is_found_dead_by_the_next_which_is_clean(
@@ -140,7 +139,8 @@ def test_a_killed_run_is_found_dead_by_the_next_which_is_clean(
         "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(30)%' "
         "and datname = current_database() and pid <> pg_backend_pid()",
     )
-    found = assert_the_next_run_is_clean(clone, warehouse)
+    found = assert_the_next_is_clean(clone, warehouse, "run")
+    assert query(warehouse, "select amount from marts.orders order by id") == [(5,), (7,)]
     assert found["notes"][0] == "run first was found dead and is marked as aborted"
     assert record(clone)["status"] == "aborted"
     in_ops = "select run_id, status from ops.runs order by 1"

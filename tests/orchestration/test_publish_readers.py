@@ -165,7 +165,10 @@ def test_readers_of_other_schemas_block_nothing(marts: Warehouse) -> None:
     assert version_in(marts) == 2
 
 
-def test_a_version_that_somebody_still_reads_is_kept_and_dropped_later(marts: Warehouse) -> None:
+def test_a_version_that_somebody_still_reads_is_kept_and_dropped_later(
+    marts: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestration.publish.DROP_PAUSES", (0.1,))
     switch(marts)
     build(marts, 3)
     with reader(marts) as cursor:

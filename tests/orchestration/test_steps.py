@@ -50,7 +50,7 @@ def test_what_passes_is_published_documented_and_recorded(pipe: SmallPipe) -> No
 def test_a_failing_test_keeps_readers_on_the_old_marts_and_says_what_failed(
     pipe: SmallPipe,
 ) -> None:
-    pipe.run("collect")
+    pipe.publish_by_hand()
     load(pipe.warehouse, 5, -7, -9)
     with pytest.raises(DataRejected) as caught:
         pipe.run()
@@ -105,7 +105,7 @@ def test_a_warning_publishes_and_leaves_a_note(pipe: SmallPipe) -> None:
 
 
 def test_a_broken_model_is_no_bad_data(pipe: SmallPipe) -> None:
-    pipe.run("collect")
+    pipe.publish_by_hand()
     pipe.write("models/marts/_models.yml", MODELS.partition("unit_tests:")[0])
     pipe.write("models/marts/orders.sql", MART.replace("amount", "amount / 0 as amount"))
     with pytest.raises(BuildBroke) as caught:
@@ -124,7 +124,7 @@ def test_a_test_whose_query_is_broken_is_no_bad_data_either(pipe: SmallPipe) -> 
 
 
 def test_a_unit_test_that_fails_stops_the_publication(pipe: SmallPipe) -> None:
-    pipe.run("collect")
+    pipe.publish_by_hand()
     pipe.write("models/marts/orders.sql", MART.replace("amount", "amount + 1 as amount"))
     with pytest.raises(DataRejected, match="amounts_are_passed_on"):
         pipe.run("collect")
@@ -198,7 +198,7 @@ def test_sources_that_are_stale_are_a_note_and_rows_in_ops(pipe: SmallPipe) -> N
 
 
 def test_a_reader_in_the_way_is_named_and_the_build_is_kept(pipe: SmallPipe) -> None:
-    pipe.run("collect")
+    pipe.publish_by_hand()
     load(pipe.warehouse, 1)
     with pipe.warehouse.session() as reader, reader.cursor() as cursor:
         cursor.execute("begin; select * from marts.orders")

@@ -120,12 +120,9 @@ def test_nothing_was_written_to_home(shop: Shop) -> None:
 
 def test_plain_dbt_works_after_env_and_touches_nothing_that_is_published(shop: Shop) -> None:
     before = query(shop.warehouse, "select oid from pg_class where relname = 'orders' order by 1")
-    done = shop.sh(
-        "dbt debug\n"
-        "dbt build --select stg_jaffle_shop__orders daily_sales --exclude-resource-type unit_test\n"
-    )
+    selected = "stg_jaffle_shop__orders daily_sales --exclude-resource-type unit_test"
+    done = shop.sh(f"dbt build --select {selected}")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "All checks passed!" in done.stdout
     built = "select table_schema, table_name from information_schema.tables "
     built += "where table_schema like 'dev%%' order by 1, 2"
     assert query(shop.warehouse, built.replace("%%", "%")) == [
