@@ -76,7 +76,11 @@ class EmbeddedServer:
         if len(os.fsencode(text)) <= LONGEST_SOCKET_DIR and not AWKWARD_IN_A_HOST & set(text):
             return beside
         digest = hashlib.sha256(os.fsencode(text)).hexdigest()[:12]
-        return Path(tempfile.gettempdir()) / f"ecluse-{os.geteuid()}-{digest}"
+        name = f"ecluse-{os.geteuid()}-{digest}"
+        temporary = Path(tempfile.gettempdir()) / name
+        if len(os.fsencode(temporary)) <= LONGEST_SOCKET_DIR:
+            return temporary
+        return Path("/tmp") / name  # noqa: S108 - made with mode 700 and checked for its owner
 
     def is_running(self) -> bool:
         """Whether a postmaster of this cluster is alive and takes connections."""

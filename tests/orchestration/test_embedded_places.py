@@ -44,8 +44,8 @@ def open_place() -> Iterator[Path]:
 def lives(home: Path) -> EmbeddedServer:
     """Start, use and stop a server in `home`; what it left behind is the test's to look at."""
     server = EmbeddedServer(home)
+    assert server.start()
     try:
-        assert server.start()
         at = Warehouse(str(server.socket_dir), 5432, "postgres", "", "postgres")
         assert query(at, "select current_user") == [("postgres",)]
     finally:
@@ -81,6 +81,16 @@ def test_a_path_too_long_for_a_socket_gets_its_socket_elsewhere(tmp_path: Path) 
     server = lives(home)
     assert server.socket_dir.parent == Path(tempfile.gettempdir())
     assert not server.socket_dir.exists()
+
+
+def test_a_temporary_folder_that_is_too_long_itself_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path / ("deep" * 25)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    server = lives(deep / ".warehouse")
+    assert server.socket_dir.parent == Path("/tmp")  # noqa: S108 - where it is, not made here
 
 
 def test_two_clones_with_long_paths_do_not_share_a_socket(tmp_path: Path) -> None:
