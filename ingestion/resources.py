@@ -57,18 +57,23 @@ class _Walk:
     known: pa.Array
     first: bool
     lock: threading.Lock = field(default_factory=threading.Lock)
-    recent: deque[pa.Array] = field(default_factory=lambda: deque(maxlen=NEIGHBOURS))
+    recent: deque[set[str]] = field(default_factory=lambda: deque(maxlen=NEIGHBOURS))
 
-    def fresh(self, ids: pa.Array) -> pa.Array:
+    def fresh(self, ids: pa.Array) -> pa.Array | None:
         """Which rows are neither in raw nor on this page or a neighbouring one already.
 
-        An order that comes while we page pushes another one from a page down to the next.
+        None stands for all of them. An order that comes while we page pushes another one from a
+        page down to the next.
         """
+        own = set(ids.to_pylist())
         with self.lock:
             before = list(self.recent)
-            self.recent.append(ids)
-        unknown = pc.invert(pc.is_in(ids, value_set=self.known))
-        return pc.and_(unknown, _first_of_each(ids, before))
+            self.recent.append(own)
+        doubled = len(own) < len(ids) or not all(map(own.isdisjoint, before))
+        if not doubled and not len(self.known):
+            return None
+        mask = pc.invert(pc.is_in(ids, value_set=self.known))
+        return pc.and_(mask, _first_of_each(ids, before)) if doubled else mask
 
     def saw(self, moment: datetime) -> None:
         """Move the cursor on to `moment`, never back."""
@@ -111,7 +116,7 @@ def cursor_resource(
         if window is None and own.num_rows:
             walk.saw(pc.max(own[cursor]).as_py())
         fresh = walk.fresh(own["_dlt_id"].combine_chunks())
-        if not pc.all(fresh).as_py():
+        if fresh is not None:
             own, tables = _only(fresh, own, tables)
         # a table must exist after the first load even if the API had no rows for it
         parts = [(contract, own), *((child, tables[child.table]) for _, child in contract.children)]
@@ -195,10 +200,11 @@ def _only(
     return own, kept
 
 
-def _first_of_each(ids: pa.Array, before: Sequence[pa.Array] = ()) -> pa.Array:
+def _first_of_each(ids: pa.Array, before: Sequence[set[str]] = ()) -> pa.Array:
     """Where an id stands for the first time, in `before` or here."""
-    start = sum(map(len, before))
-    found = pc.index_in(ids, value_set=pa.concat_arrays([*before, ids]))
+    earlier = pa.array(set().union(*before), pa.string())
+    found = pc.index_in(ids, value_set=pa.concat_arrays([earlier, ids]))
+    start = len(earlier)
     return pc.equal(found, pa.array(range(start, start + len(ids)), pa.int32()))
 
 
