@@ -5,6 +5,10 @@ class SourceFailed(Exception):
     """The API or the load broke; nothing of this load is visible. Trying again may help."""
 
 
+class WrongSetting(SourceFailed):
+    """A setting of the source is wrong: nothing was asked of the API."""
+
+
 class RowsRejected(Exception):
     """Rows broke the contract; nothing of this load is visible. Trying again does not help."""
 

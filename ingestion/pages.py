@@ -23,7 +23,7 @@ from requests.auth import HTTPBasicAuth
 from requests.exceptions import ChunkedEncodingError, HTTPError, RequestException, Timeout
 from requests.exceptions import ConnectionError as NoConnection
 
-from ingestion.errors import SourceFailed
+from ingestion.errors import SourceFailed, WrongSetting
 
 _rows = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -64,12 +64,13 @@ class PageClient(RESTClient):
         """Page through `base_url` by the Link header; retries follow dlt's [runtime] settings.
 
         Raises:
-            SourceFailed: the base URL is no http address.
+            WrongSetting: the base URL is no http address.
         """
         url, login = _split_login(base_url)
         self._seen: dict[int | str, str] = {}  # a page's URL, its body's hash -> its URL
         self._judged: tuple[Response, list[msgspec.Raw], str | None] | None = None
         self._observer = observer
+        self._asked_for = ""  # which page is being fetched, such as "orders, page 2"
         # no rules but ours: dlt asks ours only when its own say no, and we would miss faults
         client = Client(status_codes=(), exceptions=(), retry_condition=self._is_worth_another_try)
         client.configure()
@@ -82,6 +83,7 @@ class PageClient(RESTClient):
             SourceFailed: the API failed for good; the sentence says where and what to do.
         """
         number = 0
+        self._asked_for = f"{resource}, page 1"
         url = _plain(f"{(self.base_url or '').rstrip('/')}/{path}")
         try:
             for page in self.paginate(path, params=params, data_selector="$"):
@@ -90,12 +92,14 @@ class PageClient(RESTClient):
                 fetched = Page(resource, number, url, page)
                 if self._observer:
                     self._observer.page(fetched)
+                self._asked_for = f"{resource}, page {number + 1}"
                 yield fetched
         except RequestException as error:
             # a connection that breaks in mid-body does not say which request it answered
             where = _asked(error) or (f"after {url}" if number else url)
-            where = f"{resource}, page {number + 1} ({where})"
-            raise SourceFailed(f"{where}: {_explain(error)}. Nothing of it was loaded.") from error
+            raise SourceFailed(
+                f"{self._asked_for} ({where}): {_explain(error)}. Nothing of it was loaded."
+            ) from error
 
     def extract_response(self, response: Response, data_selector: Any) -> list[Any]:
         """The rows of an answer; called by RESTClient once the retries are over."""
@@ -116,7 +120,7 @@ class PageClient(RESTClient):
         elif response is not None and response.ok:
             fault = self._judge(response)[1]
         if fault and self._observer:
-            self._observer.retry(fault)
+            self._observer.retry(f"{self._asked_for}: {fault}")
         return fault is not None
 
     def _judge(self, response: Response) -> tuple[list[msgspec.Raw], str | None]:
@@ -158,7 +162,7 @@ def _split_login(base_url: str) -> tuple[str, HTTPBasicAuth | None]:
             raise ValueError("no host")
     except ValueError:
         shown = _plain(base_url) or "(empty)"
-        raise SourceFailed(
+        raise WrongSetting(
             f"{shown} is no address such as https://host/api/v1: check the base URL. "
             "Nothing was loaded."
         ) from None
@@ -189,7 +193,7 @@ def _asked(error: RequestException) -> str | None:
 def _explain(error: RequestException) -> str:
     if isinstance(error, HTTPError) and error.response is not None:
         status = error.response.status_code
-        advice = "it failed on every try" if status in DEFAULT_RETRY_STATUS else REFUSED
+        advice = "it failed on every try: try later" if status in DEFAULT_RETRY_STATUS else REFUSED
         return f"the API answered {status}: {ADVICE.get(status, advice)}"
     if isinstance(error, Timeout):
         return "the API did not answer in time: try later, or raise RUNTIME__REQUEST_TIMEOUT"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ingestion.load import LoadRecord
 
 # ("extract", "orders", rows so far, pages so far), ("load", "files", files done, files in all),
-# ("extract", "fault: HTTP 429", 0, None)
+# ("extract", "fault: orders, page 2: HTTP 429", 0, None)
 Watch = Callable[[str, str, int, int | None], None]
 
 

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 from orchestration import artifacts, dbt
 from orchestration.demo import demo_source
 from orchestration.environment import published_state
-from orchestration.errors import BuildBroke, DataRejected, IngestionStopped, find_interrupt
+from orchestration.errors import (
+    BuildBroke,
+    ConfigurationError,
+    DataRejected,
+    IngestionStopped,
+    find_interrupt,
+)
 from orchestration.publish import prepare, publish
 from orchestration.records import PUBLISHED
 from orchestration.run import Run
@@ -45,8 +51,9 @@ def ingest(
     Raises:
         IngestionStopped: an API or a load broke.
         DataRejected: rows broke their contract.
+        ConfigurationError: a setting of the source is wrong.
     """
-    from ingestion.errors import RowsRejected, SourceFailed
+    from ingestion.errors import RowsRejected, SourceFailed, WrongSetting
     from ingestion.load import LoadRecord, load
 
     for name in sources:
@@ -54,8 +61,9 @@ def ingest(
         run.record.loads.append(record)
         options: dict[str, object] = {"window": window, "allow_empty": allow_empty}
         with ExitStack() as stack:
-            if name == "jaffle_shop" and not run.settings.base_url:
-                options["base_url"] = stack.enter_context(demo_source(run.settings))
+            if name == "jaffle_shop":
+                demo = demo_source(run.settings)
+                options["base_url"] = run.settings.base_url or stack.enter_context(demo)
             try:
                 load(
                     name,
@@ -68,6 +76,8 @@ def ingest(
                 )
             except RowsRejected as error:
                 raise DataRejected(str(error)) from error
+            except WrongSetting as error:
+                raise ConfigurationError(str(error)) from error
             except SourceFailed as error:
                 if interrupt := find_interrupt(error):
                     record.error = "interrupted"
@@ -77,7 +87,7 @@ def ingest(
             mended = ", ".join(f"{table} {rows:,}" for table, rows in record.mended.items())
             run.note(f"removed or revived rows that a dead load had left in {name}: {mended}")
         if record.retries:
-            run.note(f"{name}: {len(record.retries)} faults of the API were got over by retries")
+            run.note(f"{name}: faults of the API that retries got over: {len(record.retries)}")
     return "; ".join(map(_said, run.record.loads))
 
 
@@ -150,7 +160,7 @@ def _judge(run: Run, outcome: dbt.DbtOutcome) -> None:
     """Tell bad data from a broken build: only a test that ran and found rows is bad data."""
     broken = [n for n in run.record.nodes if n.status in {"error", "runtime error"}]
     failed = [test for test in run.record.tests if test.status == "fail"]
-    where = f"see `ecluse runs show {run.record.run_id}`"
+    where = f"see `.venv/bin/ecluse runs show {run.record.run_id}`"
     if broken:
         first = broken[0]
         said = " ".join((first.message or "").split())

@@ -87,7 +87,7 @@ def test_faults_that_pass_are_in_the_record_and_cost_no_row(warehouse, load_into
     record = load_into(warehouse, shop, page_size=20)
     assert current(warehouse) == said(shop)
     assert len(record.retries) == 3
-    assert {"HTTP 429", "HTTP 500"} < set(record.retries)
+    assert {"orders, page 2: HTTP 429", "stores, page 1: HTTP 500"} < set(record.retries)
     assert sum(record.pages.values()) == sum(-(-rows // 20) for rows in record.received.values()), (
         "a page that was tried again counts once"
     )

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from ingestion.demo_api.serve import running
-from ingestion.errors import SourceFailed
+from ingestion.errors import SourceFailed, WrongSetting
 from ingestion.pages import Page, PageClient
 from tests.ingestion.peer import Peer
 
@@ -84,7 +84,7 @@ def test_a_fault_that_passes_is_got_over_and_recorded(shop, fault, spec, said):
     assert rows(shop, notes) == undisturbed
     assert len(undisturbed) > 40, "the fault must strike in mid-paging"
     assert len(notes.faults) == 2
-    assert all(said in each for each in notes.faults)
+    assert all(each.startswith("orders, page ") and said in each for each in notes.faults)
 
 
 @pytest.mark.parametrize(("spec", "said"), FOR_GOOD.items())
@@ -122,7 +122,7 @@ def test_retry_after_is_waited_for(peer: Peer):
     notes, began = Notes(), time.monotonic()
     assert len(rows(peer.url, notes)) == 3
     assert time.monotonic() - began >= 1
-    assert notes.faults == ["HTTP 429"]
+    assert notes.faults == ["orders, page 1: HTTP 429"]
 
 
 def test_an_object_instead_of_a_list_is_named(peer: Peer):
@@ -154,8 +154,8 @@ def test_a_host_that_does_not_exist_is_named():
 
 
 @pytest.mark.parametrize("base_url", ["shop.example/api", "", "htp://shop.example", "http://"])
-def test_a_base_url_that_is_none_is_a_sentence(base_url):
-    with pytest.raises(SourceFailed, match="check the base URL"):
+def test_a_base_url_that_is_none_is_a_wrong_setting(base_url):
+    with pytest.raises(WrongSetting, match="check the base URL"):
         rows(base_url)
 
 

@@ -13,7 +13,13 @@ import pytest
 from orchestration import steps
 from orchestration.dbt import DbtOutcome
 from orchestration.embedded import binary
-from orchestration.errors import BuildBroke, DataRejected, IngestionStopped, PublishBlocked
+from orchestration.errors import (
+    BuildBroke,
+    ConfigurationError,
+    DataRejected,
+    IngestionStopped,
+    PublishBlocked,
+)
 from orchestration.records import read_runs
 from orchestration.warehouse import Warehouse
 from orchestration.workflow import execute
@@ -228,12 +234,28 @@ def test_a_dbt_that_fails_without_a_node_is_broken_and_says_what_dbt_said(pipe: 
         steps._judge(run, DbtOutcome(False, ("the hook failed",)))
 
 
-def test_an_api_that_cannot_be_reached_stops_the_run_before_the_build(pipe: SmallPipe) -> None:
-    settings = replace(pipe.settings, base_url="http://127.0.0.1:9/api/v1")
-    with pytest.raises(IngestionStopped), pipe.open() as run:
-        run.settings = settings
+@pytest.mark.parametrize(
+    ("base_url", "kind", "code", "said"),
+    [
+        ("http://127.0.0.1:9/api/v1", IngestionStopped, 1, r"http://127\.0\.0\.1:9/api/v1/orders"),
+        ("shop.example/api/v1", ConfigurationError, 2, "shop.example/api/v1 is no address"),
+    ],
+)
+def test_an_api_that_cannot_be_asked_stops_the_run_before_the_build(
+    pipe: SmallPipe,
+    monkeypatch: pytest.MonkeyPatch,
+    base_url: str,
+    kind: type[Exception],
+    code: int,
+    said: str,
+) -> None:
+    for name in ("SOURCES__JAFFLE_SHOP__PAGE_SIZE", "SOURCES__JAFFLE_SHOP__LOOKBACK_DAYS"):
+        monkeypatch.setenv(name, "1")  # the small project has no settings of dlt
+    monkeypatch.setenv("RUNTIME__REQUEST_MAX_ATTEMPTS", "1")
+    with pytest.raises(kind, match=said), pipe.open() as run:
+        run.settings = replace(pipe.settings, base_url=base_url)
         steps.ingest(run, ("jaffle_shop",))
-    assert last(pipe)["exit_code"] == 1
+    assert last(pipe)["exit_code"] == code
     assert last(pipe)["loads"][0]["error"]
 
 
