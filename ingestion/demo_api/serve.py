@@ -7,7 +7,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from threading import Event, Thread
@@ -83,6 +83,9 @@ class _Child:
             if _answers(self._url, max(0.1, until - time.monotonic())):
                 return self._url
             time.sleep(0.02)
+        if self._spoke.is_set() and not self._url:  # its output has ended, and so will it
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_SECONDS_TO_LEAVE)
         code = self._process.poll()
         what = f"did not answer within {wait:g} s" if code is None else f"ended with code {code}"
         words = "\n".join(self._lines) or "nothing"
