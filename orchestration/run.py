@@ -1,5 +1,6 @@
 """One run from its first breath to its record: warehouse, lock, leftovers, status, exit code."""
 
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 # A folder's name, and with "ecluse run " before it an application name: Postgres cuts at 63 bytes.
 ALLOWED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,49}")
+NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass
@@ -92,7 +94,7 @@ def recorded_run(
             record.status = RUNNING
             _bury(run)
             try:
-                with warehouse.explained(session):
+                with warehouse.explained(session), _disk_explained():
                     yield run
             except BaseException as error:
                 _fail(record, error)
@@ -109,6 +111,20 @@ def recorded_run(
             record.finished_at = datetime.now(UTC)
         folder.save(record)
         raise
+
+
+@contextmanager
+def _disk_explained() -> Iterator[None]:
+    """Turn a file that cannot be written into a sentence; any other OSError is a defect of ours."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NOT_WRITABLE:
+            raise
+        raise ConfigurationError(
+            f"{error.filename or 'A file'} cannot be written: {error.strerror}. Make it writable, "
+            "or free some space, and run again."
+        ) from error
 
 
 def _run_id(settings: Settings) -> str:

@@ -1,5 +1,6 @@
 """The run record in the warehouse, and how a run opens and closes it."""
 
+import errno
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -154,6 +155,12 @@ def test_what_stopped_a_run_is_in_its_record_and_is_raised_again(
     assert query(run.warehouse, "select status, exit_code, reason from ops.runs") == [expected]
     found = read_runs(settings.runs_dir)[0]
     assert (found["status"], found["exit_code"], found["reason"]) == expected
+
+
+def test_a_file_that_cannot_be_written_is_a_sentence_with_its_path(settings: Settings) -> None:
+    said = r"^/x/y cannot be written: Permission denied\. Make it writable"
+    with pytest.raises(ConfigurationError, match=said), a_run(settings, "r1"):
+        raise PermissionError(errno.EACCES, "Permission denied", "/x/y")
 
 
 def test_a_signal_that_dlt_caught_is_recorded_with_its_own_code(settings: Settings) -> None:
