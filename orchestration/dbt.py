@@ -6,6 +6,7 @@ of one run share the import. What dbt did is read from its JSON artifacts, never
 
 import contextlib
 import io
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from orchestration.settings import Settings
 # What one node is doing: (unique_id, status, seconds); the status of a start is "started".
 OnNode = Callable[[str, str, float], None]
 PUBLISHED_VARS = '{"marts_schema": "marts"}'
+# After Ctrl-C Python's own helper process clears away dbt's semaphores, and would say so in the
+# terminal after we have gone.
+HELPER_WARNINGS = "ignore:resource_tracker:UserWarning"
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ def dbt_args(
         "--log-level", "none",  # progress comes by events; the log file has all of it
         "--log-level-file", "info",
         "--no-use-colors-file",
-        "--no-write-json" if command == ("parse",) else "--write-json",
+        "--write-json",
         *extra,
     ]  # fmt: skip
 
@@ -80,6 +84,7 @@ def run_dbt(args: list[str], on_node: OnNode | None = None) -> DbtOutcome:
         BuildBroke: dbt crashed or could not start; not raised for a failed test.
         KeyboardInterrupt: Ctrl-C; dbt has cancelled its statements by then.
     """
+    os.environ.setdefault("PYTHONWARNINGS", HELPER_WARNINGS)
     from dbt.cli.main import dbtRunner
 
     said: list[str] = []
