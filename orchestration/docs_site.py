@@ -46,7 +46,8 @@ def take_port(folder: Path, port: int) -> ThreadingHTTPServer:
         return ThreadingHTTPServer(("127.0.0.1", port), handler)
     except OSError as error:
         raise ConfigurationError(
-            f"Port {port} cannot be used ({error.strerror}): choose another with --port, or 0."
+            f"Port {port} cannot be used ({error.strerror}): name another with "
+            "`.venv/bin/ecluse docs --port N`; 0 takes a free one."
         ) from error
 
 

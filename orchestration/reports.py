@@ -11,6 +11,7 @@ from orchestration.errors import ConfigurationError
 from orchestration.records import RunRecord, StepRecord, read_runs
 from orchestration.settings import Settings
 
+LONGEST_LINE = 160  # of the list of runs; `runs show` has the whole reason
 HEADLINES = {
     "published": "published",
     "passed": "done",
@@ -55,7 +56,7 @@ def status(settings: Settings, last: int, as_json: bool) -> None:
         click.echo("No run yet: `make run` makes one.")
         return
     for run in runs:
-        click.echo(_line(run))
+        click.echo(_shortened(_line(run), LONGEST_LINE))
     found = (run["freshness"] for run in runs if run.get("freshness"))
     fresh: list[dict[str, Any]] = next(found, [])
     if fresh:
@@ -92,12 +93,17 @@ def show(settings: Settings, run_id: str, as_json: bool) -> None:
     click.echo(f"  files    runs/{run['run_id']}/")
 
 
+def _shortened(text: str, most: int) -> str:
+    """The text, cut where it is longer than `most` characters."""
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
 def find_run(settings: Settings, run_id: str) -> dict[str, Any]:
     """The record of a run; `latest` is the newest, and a beginning of an id is enough."""
     runs = read_runs(settings.runs_dir)
     found = [run for run in runs if run_id == "latest" or run["run_id"].startswith(run_id)]
     if not found:
-        raise ConfigurationError(f"There is no run {run_id!r} in runs/: see `ecluse status`.")
+        raise ConfigurationError(f"There is no run {run_id!r} in runs/: see `make status`.")
     return found[0]
 
 
@@ -121,7 +127,8 @@ def _show_test(folder: Path, test: dict[str, Any]) -> None:
     click.echo(f"  {test['status']:8} {test['name']}: {test['message'] or ''}")
     query = folder / "failed" / f"{test['name']}.sql"
     if query.exists():
-        click.echo(f"           its rows: ecluse psql -f runs/{folder.name}/failed/{query.name}")
+        where = f"runs/{folder.name}/failed/{query.name}"
+        click.echo(f"           its rows: .venv/bin/ecluse psql -f {where}")
 
 
 def _age(moment: str | None) -> str:

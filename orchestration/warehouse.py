@@ -101,7 +101,7 @@ class Warehouse:
                 application_name=application,
             )  # fmt: skip
         except psycopg2.OperationalError as error:
-            said = " ".join(str(error).split())
+            said = " ".join(str(error).split()).rstrip("?.")
             if self.password:
                 said = said.replace(self.password, "***")
             raise WarehouseUnreachable(

@@ -113,6 +113,19 @@ def test_a_run_that_was_killed_has_no_duration_and_its_loads_are_shown(
     assert "1,200 received          0 new" in shown
 
 
+def test_a_long_reason_is_cut_in_the_list_and_whole_in_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings, reason = load_settings({}, root=tmp_path), "why " * 100
+    RunFolder(settings.runs_dir, "long").save(RunRecord("long", "run", reason=reason))
+    reports.status(settings, 10, as_json=False)
+    listed = capsys.readouterr().out.strip()
+    assert len(listed) == reports.LONGEST_LINE
+    assert listed.endswith("...")
+    reports.show(settings, "long", as_json=False)
+    assert reason in capsys.readouterr().out
+
+
 def test_the_summary_says_what_each_step_did_and_where_to_look() -> None:
     record = RunRecord("r1", "run", status="published", started_at=START)
     record.finished_at = START + timedelta(seconds=12.34)
