@@ -119,8 +119,9 @@ def _line(run: dict[str, Any]) -> str:
 def _show_load(load: dict[str, Any]) -> None:
     click.echo(f"  load     {load['source']} ({', '.join(load['load_ids']) or 'nothing loaded'})")
     for table in sorted(load["loaded"].keys() | load["received"].keys()):
-        received, loaded = load["received"].get(table, 0), load["loaded"].get(table, 0)
-        click.echo(f"           {table:20} {received:>10,} received {loaded:>10,} new")
+        received, loaded = load["received"].get(table), load["loaded"].get(table, 0)
+        came = "nested in another" if received is None else f"{received:,} received"
+        click.echo(f"           {table:20} {came:>19} {loaded:>10,} new")
 
 
 def _show_test(folder: Path, test: dict[str, Any]) -> None:

@@ -97,7 +97,9 @@ def test_a_run_that_was_killed_has_no_duration_and_its_loads_are_shown(
     settings = load_settings({}, tmp_path)
     killed = RunRecord("killed", "run", status="aborted", reason="killed: found dead")
     killed.loads = [
-        LoadRecord("shop", "raw_shop", START, received={"orders": 1200}, loaded={"items": 5})
+        LoadRecord(
+            "shop", "raw_shop", START, received={"orders": 1200}, loaded={"orders__items": 5}
+        )
     ]
     RunFolder(settings.runs_dir, "killed").save(killed)
     reports.status(settings, 10, as_json=False)
@@ -111,6 +113,7 @@ def test_a_run_that_was_killed_has_no_duration_and_its_loads_are_shown(
     assert "on       no warehouse reached" in shown
     assert "load     shop (nothing loaded)" in shown
     assert "1,200 received          0 new" in shown
+    assert "nested in another          5 new" in shown
 
 
 def test_a_long_reason_is_cut_in_the_list_and_whole_in_the_run(

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from orchestration.warehouse import Warehouse
 from orchestration.workflow import execute
 from tests.databases import query
 from tests.orchestration.small import MART, MODELS, SmallPipe, load, write_small_models
+
+pytestmark = pytest.mark.slow  # two seconds each, forty in all
 
 
 @pytest.fixture
@@ -172,12 +175,14 @@ def test_a_ctrl_c_in_the_build_leaves_the_old_marts_and_no_results_of_the_build_
     pipe.run("collect")
     pipe.sleep_in_the_mart()
 
-    def press(node: str, status: str, seconds: float) -> None:
-        if (node, status) == ("model.ecluse.orders", "started"):
-            threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    def press() -> None:
+        asleep = "select pid from pg_stat_activity where wait_event = 'PgSleep' and datname = %s"
+        while not query(pipe.warehouse, asleep, pipe.warehouse.dbname):
+            time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt), pipe.open() as run:
-        run.console.node = press  # type: ignore[method-assign]
+        threading.Thread(target=press, daemon=True).start()
         execute(steps.whole_run(run)[1:], run.record, run.changed)
     assert (last(pipe)["status"], last(pipe)["exit_code"]) == ("cancelled", 130)
     assert [step["status"] for step in last(pipe)["steps"]] == ["failed", "skipped", "skipped"]
