@@ -70,7 +70,7 @@ def docs_args(settings: Settings, log_path: Path) -> list[str]:
 
 def build_path(settings: Settings) -> Path:
     """dbt's target path for builds: apart from a person's own, so that both keep their parse."""
-    return settings.root / "target" / "build"
+    return settings.root / "target" / "build" / settings.place
 
 
 def run_dbt(args: list[str], on_node: OnNode | None = None) -> DbtOutcome:

@@ -16,7 +16,7 @@ def tool_environment(settings: Settings, warehouse: Warehouse) -> dict[str, str]
         "DBT_PROFILES_DIR": str(root),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "DLT_PROJECT_DIR": str(root / "ingestion"),
-        "DLT_DATA_DIR": str(settings.state_dir / "dlt"),
+        "DLT_DATA_DIR": str(settings.dlt_dir),
         "RUNTIME__DLTHUB_TELEMETRY": "false",
         "DO_NOT_TRACK": "1",
     }

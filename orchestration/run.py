@@ -26,6 +26,7 @@ from orchestration.records import BROKEN as BROKE
 from orchestration.records import (
     CANCELLED,
     PASSED,
+    PUBLISHED,
     REJECTED,
     RUNNING,
     WAITING,
@@ -151,14 +152,15 @@ def _bury(run: Run) -> None:
 
 
 def _fail(record: RunRecord, error: BaseException) -> None:
+    """Why and how the run ended. Marts that were switched stay published, whatever came after."""
     if isinstance(error, KeyboardInterrupt):
-        record.status, record.exit_code = CANCELLED, interrupt_code(error)
-        record.reason = "interrupted"
-        return
-    code = record.exit_code = getattr(error, "exit_code", BROKEN)
-    record.status = REJECTED if code == BAD_DATA else "locked" if code == LOCKED else BROKE
-    known = isinstance(error, EcluseError)
-    record.reason = str(error) if known else f"{type(error).__name__}: {error}".rstrip(": ")
+        status, record.exit_code, record.reason = CANCELLED, interrupt_code(error), "interrupted"
+    else:
+        code = record.exit_code = getattr(error, "exit_code", BROKEN)
+        status = REJECTED if code == BAD_DATA else "locked" if code == LOCKED else BROKE
+        known = isinstance(error, EcluseError)
+        record.reason = str(error) if known else f"{type(error).__name__}: {error}".rstrip(": ")
+    record.status = PUBLISHED if record.published else status
 
 
 def _save_what_can_be(run: Run) -> None:

@@ -1,5 +1,6 @@
 """The only reader of the environment: every setting of the project, in one frozen dataclass."""
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,6 +48,17 @@ class Settings:
     def state_dir(self) -> Path:
         """Everything local that is not a record: the embedded server, dlt's working folder."""
         return self.root / ".warehouse"
+
+    @property
+    def place(self) -> str:
+        """A folder name for this warehouse: runs of one clone on two warehouses share no file."""
+        url = self.warehouse_url
+        return hashlib.sha256(url.encode()).hexdigest()[:12] if url else "embedded"
+
+    @property
+    def dlt_dir(self) -> Path:
+        """dlt's working folder; holds nothing that outlives a load."""
+        return self.state_dir / "dlt" / self.place
 
     @property
     def runs_dir(self) -> Path:

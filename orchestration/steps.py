@@ -68,7 +68,7 @@ def ingest(
                 load(
                     name,
                     run.warehouse.url(),
-                    run.settings.state_dir / "dlt" / name,
+                    run.settings.dlt_dir / name,
                     run.folder.path / "dlt",
                     watch=run.console.watch,
                     record=record,

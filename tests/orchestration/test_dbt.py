@@ -18,7 +18,7 @@ from tests.orchestration.small import SmallPipe, load
 
 COMMON = [
     "--target", "prod", "--project-dir", "/p", "--profiles-dir", "/p",
-    "--target-path", "/p/target/build", "--log-path", "/logs", "--log-level", "none",
+    "--target-path", "/p/target/build/embedded", "--log-path", "/logs", "--log-level", "none",
     "--log-level-file", "info", "--no-use-colors-file", "--write-json",
 ]  # fmt: skip
 
@@ -47,7 +47,7 @@ def test_freshness_is_asked_for_in_the_place_of_the_build(settings: Settings) ->
 
 def test_docs_describe_the_published_marts_where_dbt_docs_serve_looks(settings: Settings) -> None:
     args = dbt.docs_args(settings, Path("/logs"))
-    expected = [{"/p/target/build": "/p/target"}.get(arg, arg) for arg in COMMON]
+    expected = [{"/p/target/build/embedded": "/p/target"}.get(arg, arg) for arg in COMMON]
     assert args == ["docs", "generate", *expected, "--vars", '{"marts_schema": "marts"}']
 
 

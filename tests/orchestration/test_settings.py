@@ -101,3 +101,11 @@ def test_no_other_module_reads_the_environment_for_a_setting() -> None:
         and re.search(r"(environ\.get|environ\[|getenv)\(?[\"']ECLUSE", path.read_text())
     }  # fmt: skip
     assert readers <= allowed
+
+
+def test_runs_of_one_clone_on_two_warehouses_share_no_working_folder(tmp_path: Path) -> None:
+    urls = ("postgresql://a@h/one", "postgresql://a@h/two")
+    found = [load_settings({"ECLUSE_WAREHOUSE_URL": url}, tmp_path).dlt_dir for url in urls]
+    found.append(load_settings({}, tmp_path).dlt_dir)
+    assert len(set(found)) == 3
+    assert not any("postgresql" in str(path) for path in found), "a URL may hold a password"

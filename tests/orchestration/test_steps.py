@@ -23,7 +23,7 @@ from orchestration.errors import (
 )
 from orchestration.records import read_runs
 from orchestration.warehouse import Warehouse
-from orchestration.workflow import execute
+from orchestration.workflow import Step, execute
 from tests.databases import query
 from tests.orchestration.small import MART, MODELS, SmallPipe, load, write_small_models
 
@@ -268,3 +268,14 @@ def _result() -> object:
     from orchestration.artifacts import TestResult
 
     return TestResult("u", "n", None, None, "error", "fail", 1, None, 0.1)
+
+
+def test_what_breaks_after_the_publication_does_not_undo_it(pipe: SmallPipe) -> None:
+    def break_down() -> str:
+        raise BuildBroke("the docs could not be written")
+
+    with pytest.raises(BuildBroke), pipe.open() as run:
+        build, publish = steps.whole_run(run)[1:3]
+        execute((build, publish, Step("collect", break_down, always=True)), run.record, run.changed)
+    assert (last(pipe)["status"], last(pipe)["exit_code"]) == ("published", 1)
+    assert "docs" in last(pipe)["reason"]
