@@ -8,11 +8,12 @@ from typing import Any
 
 import dlt
 from dlt.common import json
+from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.destinations.impl.postgres.postgres import PostgresParquetCopyJob
 from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from ingestion.errors import SourceFailed, find_cause
+from ingestion.errors import SourceFailed, WrongSetting, find_cause
 from ingestion.heal import heal
 from ingestion.home import at_home
 from ingestion.progress import Progress, Watch, ignore
@@ -47,7 +48,7 @@ class LoadRecord:
 def load(
     name: str,
     credentials: str,
-    work_dir: Path,
+    pipelines_dir: Path,
     artifacts: Path | None = None,
     watch: Watch = ignore,
     record: LoadRecord | None = None,
@@ -58,7 +59,8 @@ def load(
     Args:
         name: a source of the registry.
         credentials: a `postgresql://` URL.
-        work_dir: dlt's local folder; emptied first, the warehouse holds all state.
+        pipelines_dir: dlt's local folder; this source's is emptied first, because the warehouse
+            holds all state.
         artifacts: where to put dlt's trace and schema, also after a failure.
         watch: told of each page and each load job.
         record: filled in as the load goes, so that a failure leaves what was known.
@@ -67,16 +69,17 @@ def load(
 
     Raises:
         SourceFailed, RowsRejected: with the sentence to show; nothing is visible in raw.
+        WrongSetting: a setting or argument of the source is wrong.
         KeyError: no such source.
     """
     make_source = find_source(name)
     record = record or LoadRecord(name, f"raw_{name}", datetime.now(UTC))
-    shutil.rmtree(work_dir, ignore_errors=True)
+    shutil.rmtree(pipelines_dir / name, ignore_errors=True)
     with at_home():
         progress = Progress(record, watch)
         pipeline = dlt.pipeline(
-            f"ecluse_{name}",
-            pipelines_dir=str(work_dir),
+            name,
+            pipelines_dir=str(pipelines_dir),
             destination=dlt.destinations.postgres(credentials),
             dataset_name=record.dataset,
             progress=progress,
@@ -89,13 +92,15 @@ def load(
             pipeline.run(source, loader_file_format="parquet")
             _count(pipeline, record)
         except Exception as error:
-            cause = find_cause(error) or SourceFailed(_sentence(name, error))
+            cause = find_cause(error) or _broken(name, error)
             record.error = str(cause)
             raise cause from error
         finally:
             record.finished_at = datetime.now(UTC)
             if artifacts:
                 _save(pipeline, name, artifacts)
+            # dlt's own copy of the trace quotes every argument, a secret too
+            (Path(pipeline.working_dir) / "trace.pickle").unlink(missing_ok=True)
     return record
 
 
@@ -103,6 +108,12 @@ def _prepare(make_source: Any, progress: Progress, options: dict[str, Any]) -> D
     turn = Turn()
     source: DltSource = make_source(observer=progress, turn=turn, **options)
     logs = _cursor_resources(source)
+    snapshots = source.resources.keys() - set(logs)
+    for unknown in set(options.get("allow_empty", ())) - snapshots:
+        raise WrongSetting(
+            f"{unknown!r} is no snapshot resource that could be empty: "
+            f"{source.name} has {', '.join(sorted(snapshots))}."
+        )
     if options.get("window"):
         source = source.with_resources(*logs)
     turn.logs.update(logs)
@@ -138,10 +149,18 @@ def _save(pipeline: dlt.Pipeline, name: str, artifacts: Path) -> None:
         (artifacts / f"{name}.schema.yaml").write_text(schema)
 
 
-def _sentence(name: str, error: Exception) -> str:
+def _broken(name: str, error: Exception) -> SourceFailed:
     step = f" in the step {error.step!r}" if isinstance(error, PipelineStepFailed) else ""
     root: BaseException = error
     while root.__cause__ or root.__context__:
+        if isinstance(root, ConfigurationException):
+            where = f"ingestion/.dlt/config.toml and SOURCES__{name.upper()}__* in the environment"
+            return WrongSetting(f"{name}: {_first_line(root)}; look at {where}.")
         root = root.__cause__ or root.__context__  # type: ignore[assignment]
-    said = str(root).strip().splitlines() or [type(root).__name__]
-    return f"{name}: the load broke{step}: {said[0]}. Nothing of it is visible."
+    said = _first_line(root)
+    return SourceFailed(f"{name}: the load broke{step}: {said}. Nothing of it is visible.")
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".")

@@ -139,7 +139,8 @@ class PageClient(RESTClient):
             kind = response.headers.get("Content-Type", "no content type").split(";")[0]
             if body.lstrip()[:1] == b"<":
                 return [], f"it answered with a web page ({kind}), not JSON: check the base URL"
-            return [], f"its JSON is broken or no list ({error}; {len(body)} bytes of {kind})"
+            what = f"{error}; {len(body)} bytes of {kind}"
+            return [], f"its JSON is broken or no list ({what}): try later, or tell its owner"
         # a page is noted once it is taken, so the retry of a request never finds itself here
         url = _plain(response.request.url)
         if url in self._seen:

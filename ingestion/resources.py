@@ -157,7 +157,7 @@ def snapshot_resource(
             raise RowsRejected(
                 f"{contract.table}: the API sent an empty list, but {current:,} rows are current. "
                 "Nothing was changed. If they are really gone, say so with "
-                f"`ecluse ingest --allow-empty {contract.table}`."
+                f"`.venv/bin/ecluse ingest --allow-empty {contract.table}`."
             )
         if not any_rows:
             yield Page(contract.table, 1, "", [])

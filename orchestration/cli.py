@@ -186,22 +186,21 @@ def demo_api(args: tuple[str, ...]) -> None:
 def _run(kind: str, wait: bool, as_json: bool, plan: Any) -> None:
     from orchestration.console import open_console
     from orchestration.records import to_json
-    from orchestration.run import recorded_run
+    from orchestration.run import new_record, recorded_run
     from orchestration.workflow import execute
 
     settings = load_settings()
     console = open_console(quiet=as_json)
-    record = None
+    record = new_record(settings, kind)
+    patience = settings.lock_wait if wait else 0.0
     try:
-        with (
-            console,
-            recorded_run(settings, kind, console, settings.lock_wait if wait else 0.0) as run,
-        ):
-            record = run.record
+        with console, recorded_run(settings, kind, console, patience, record) as run:
             execute(plan(run), record, run.changed)
     finally:
-        if record is not None:
-            click.echo(to_json(record) if as_json else reports.summary(record))
+        if as_json:
+            click.echo(to_json(record))
+        elif record.steps:  # a run that never began has its one sentence
+            click.echo(reports.summary(record))
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:

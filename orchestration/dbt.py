@@ -18,6 +18,7 @@ from orchestration.settings import Settings
 
 # What one node is doing: (unique_id, status, seconds); the status of a start is "started".
 OnNode = Callable[[str, str, float], None]
+CANCELLED = "canceling statement due to user request"  # how Postgres ends it after Ctrl-C
 PUBLISHED_VARS = '{"marts_schema": "marts"}'
 # After Ctrl-C Python's own helper process clears away dbt's semaphores, and would say so in the
 # terminal after we have gone.
@@ -91,13 +92,13 @@ def run_dbt(args: list[str], on_node: OnNode | None = None) -> DbtOutcome:
 
     def listen(event: Any) -> None:
         data, info = event.data, event.info
-        if info.level == "error" and info.msg.strip():
+        if info.level == "error" and info.msg.strip() and CANCELLED not in info.msg:
             said.append(" ".join(info.msg.split()))
         node = getattr(data, "node_info", None)
         if on_node and node is not None and node.unique_id:
             if info.name == "NodeStart":
                 on_node(node.unique_id, "started", 0.0)
-            elif info.name == "NodeFinished":
+            elif info.name == "NodeFinished" and CANCELLED not in str(data.run_result.message):
                 on_node(node.unique_id, node.node_status, data.run_result.execution_time)
 
     with contextlib.redirect_stderr(io.StringIO()):  # click prints its usage errors there

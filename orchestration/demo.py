@@ -13,18 +13,19 @@ FIRST_DAYS = 365
 
 
 @contextmanager
-def demo_source(settings: Settings) -> Iterator[str]:
+def demo_source(settings: Settings, moves: bool = True) -> Iterator[str]:
     """The base URL of the demo API, which lives as long as the block.
 
     Each load that got through moves the shop's calendar on by a day, so that the next run finds
-    something new. The count is kept beside the embedded warehouse and goes with it.
+    something new; not so a backfill, for which `moves` is false. The count is kept beside the
+    embedded warehouse and goes with it.
 
     Raises:
         ConfigurationError: it does not start, because of what the settings ask of it.
     """
     from ingestion.demo_api.serve import DemoApiError, running
 
-    days = settings.demo_days or _next_days(settings)
+    days = settings.demo_days or _next_days(settings) - (not moves)
     made_up: dict[str, Any] = {"orders": settings.demo_orders, "days": days}
     shop = {"data": settings.demo_data} if settings.demo_data else made_up
     try:
@@ -33,7 +34,7 @@ def demo_source(settings: Settings) -> Iterator[str]:
     except DemoApiError as error:
         said = " ".join(str(error).split())
         raise ConfigurationError(f"{said} Check the variables ECLUSE_DEMO_*.") from error
-    if settings.demo_data:
+    if settings.demo_data or not moves:
         return
     _file(settings).parent.mkdir(parents=True, exist_ok=True)
     _file(settings).write_text(json.dumps({"days_loaded": days}))

@@ -70,7 +70,11 @@ class Run:
 
 @contextmanager
 def recorded_run(
-    settings: Settings, kind: str, console: Console, wait: float = 0.0
+    settings: Settings,
+    kind: str,
+    console: Console,
+    wait: float = 0.0,
+    record: RunRecord | None = None,
 ) -> Iterator[Run]:
     """Open the warehouse, take the lock, clean up after dead runs, and keep the record.
 
@@ -80,9 +84,7 @@ def recorded_run(
     Raises:
         EcluseError: from the set-up or from the block.
     """
-    record = RunRecord(_run_id(settings), kind, status=WAITING)
-    record.git_commit, record.git_dirty = git_state(settings.root)
-    record.versions = versions()
+    record = record or new_record(settings, kind)
     folder = RunFolder(settings.runs_dir, record.run_id)
     folder.save(record)
     try:
@@ -126,6 +128,18 @@ def _disk_explained() -> Iterator[None]:
             f"{error.filename or 'A file'} cannot be written: {error.strerror}. Make it writable, "
             "or free some space, and run again."
         ) from error
+
+
+def new_record(settings: Settings, kind: str) -> RunRecord:
+    """The record of a run that is about to begin.
+
+    Raises:
+        ConfigurationError: ECLUSE_RUN_ID cannot be used.
+    """
+    record = RunRecord(_run_id(settings), kind, status=WAITING)
+    record.git_commit, record.git_dirty = git_state(settings.root)
+    record.versions = versions()
+    return record
 
 
 def _run_id(settings: Settings) -> str:

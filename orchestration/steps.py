@@ -62,13 +62,13 @@ def ingest(
         options: dict[str, object] = {"window": window, "allow_empty": allow_empty}
         with ExitStack() as stack:
             if name == "jaffle_shop":
-                demo = demo_source(run.settings)
+                demo = demo_source(run.settings, moves=window is None)
                 options["base_url"] = run.settings.base_url or stack.enter_context(demo)
             try:
                 load(
                     name,
                     run.warehouse.url(),
-                    run.settings.dlt_dir / name,
+                    run.settings.dlt_dir / "pipelines",
                     run.folder.path / "dlt",
                     watch=run.console.watch,
                     record=record,
@@ -149,6 +149,10 @@ def collect(run: Run) -> str:
     return f"record and artifacts in {run.folder.path.relative_to(run.settings.root)}"
 
 
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
 def _said(load: "LoadRecord") -> str:
     new = {table: rows for table, rows in load.loaded.items() if rows}
     most_first = sorted(new.items(), key=lambda item: -item[1])
@@ -167,11 +171,11 @@ def _judge(run: Run, outcome: dbt.DbtOutcome) -> None:
         more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
         raise BuildBroke(f"{first.resource_type} {first.name}{more} broke: {said}; {where}")
     if failed:
-        names = "; ".join(f"{t.name} ({t.failures or 0:,} rows)" for t in failed[:SHOWN])
+        names = "; ".join(f"{t.name} ({_count(t.failures or 0, 'row')})" for t in failed[:SHOWN])
         more = f" (and {len(failed) - SHOWN} more)" if len(failed) > SHOWN else ""
         raise DataRejected(
-            f"{len(failed)} tests failed: {names}{more}. Nothing was published, readers keep the "
-            f"marts they had. The rows: {where}"
+            f"{_count(len(failed), 'test')} failed: {names}{more}. Nothing was published, readers "
+            f"keep the marts they had. The rows: {where}"
         )
     if not outcome.success:
         raise BuildBroke(f"dbt build failed: {'; '.join(outcome.said[:2]) or where}")

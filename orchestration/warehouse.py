@@ -14,7 +14,6 @@ from orchestration.settings import Settings
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
-    from sqlalchemy import Engine
 
 OLDEST_SERVER = 140000  # PostgreSQL 14, as `server_version` numbers it
 LAST_PORT = 65535
@@ -152,12 +151,6 @@ class Warehouse:
             raise WarehouseUnreachable(
                 f"Postgres ({self}) went away: {said}. Start it and run again."
             ) from error
-
-    def engine(self) -> "Engine":
-        """A SQLAlchemy engine; the caller disposes of it."""
-        from sqlalchemy import create_engine
-
-        return create_engine(self.sqlalchemy_url())
 
 
 def parse_url(url: str) -> Warehouse:

@@ -70,7 +70,7 @@ def test_an_empty_list_is_refused_and_changes_nothing(peer, followed, load_into,
         load_into(followed, peer.url)
     assert str(refused.value) == (
         f"{table}: the API sent an empty list, but {rows} rows are current. Nothing was changed. "
-        f"If they are really gone, say so with `ecluse ingest --allow-empty {table}`."
+        f"If they are really gone, say so with `.venv/bin/ecluse ingest --allow-empty {table}`."
     )
     assert contents(followed) == before
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.embedded import EmbeddedServer
-from orchestration.settings import ROOT, VARIABLES
+from orchestration.settings import VARIABLES
 from orchestration.warehouse import Warehouse
 from tests.newcomer import copy_project, ecluse, environment
 
@@ -168,6 +168,27 @@ def test_json_of_a_failed_run_is_valid_and_alone_on_standard_output(
     assert "Traceback" not in done.stderr
 
 
+def test_json_of_a_run_that_never_began_says_why(project: Path) -> None:
+    done = ecluse(
+        project, "run", "--json", ECLUSE_WAREHOUSE_URL="postgresql://u:hush@127.0.0.1:1/d"
+    )
+    assert done.returncode == 2
+    found = json.loads(done.stdout)
+    assert (found["exit_code"], found["steps"]) == (2, [])
+    assert "does not let us in" in found["reason"]
+    assert "hush" not in done.stdout + done.stderr
+
+
+def test_a_backfill_does_not_move_the_demos_calendar(project: Path, warehouse: Warehouse) -> None:
+    def load(*args: str) -> str:
+        done = ecluse(project, "ingest", *args, warehouse=warehouse, ECLUSE_DEMO_ORDERS="400")
+        assert done.returncode == 0, done.stderr
+        return (project / ".warehouse" / "demo.json").read_text()
+
+    assert load() == load("--from", "2025-01-01", "--to", "2025-01-31")
+    assert load() != load()
+
+
 def test_a_pipe_that_closes_early_is_no_traceback(clone: Path) -> None:
     script = f"'{sys.executable}' -m orchestration --help | head -n 1"
     done = subprocess.run(
@@ -225,9 +246,9 @@ def test_a_port_that_is_taken_is_a_sentence_before_dbt_is_asked(
     assert not (project / "target").exists()
 
 
-def test_the_module_and_the_command_are_the_same_program() -> None:
+def test_the_module_and_the_command_are_the_same_program(project: Path) -> None:
     script = Path(sys.executable).with_name("ecluse")
     if not script.exists():
         pytest.skip("the project is not installed here")
     done = subprocess.run([script, "settings"], capture_output=True, text=True, check=True)
-    assert done.stdout == ecluse(ROOT, "settings").stdout
+    assert done.stdout == ecluse(project, "settings").stdout

@@ -41,7 +41,7 @@ def test_the_list_has_the_newest_run_first_and_says_why_it_stopped(
     reports.status(history, 10, as_json=False)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:3] == ["bad", "run", "rejected"]
-    assert "1 tests failed: no_negative_amount (1 rows)" in lines[0]
+    assert "1 test failed: no_negative_amount (1 row)" in lines[0]
     assert lines[1].split()[:3] == ["good", "run", "published"]
     assert "sources, when a run last looked:" in lines
     assert lines[-1].split()[:2] == ["shop.orders", "pass"]

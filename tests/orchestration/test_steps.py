@@ -100,7 +100,7 @@ def test_after_the_data_is_mended_the_next_run_publishes(pipe: SmallPipe) -> Non
 
 def test_a_row_without_a_key_fails_its_test_and_not_the_build(pipe: SmallPipe) -> None:
     query(pipe.warehouse, "insert into raw_shop.orders values (null, 1, now()); select 1")
-    with pytest.raises(DataRejected, match=r"not_null_orders_id \(1 rows\)"):
+    with pytest.raises(DataRejected, match=r"not_null_orders_id \(1 row\)"):
         pipe.run("collect")
 
 

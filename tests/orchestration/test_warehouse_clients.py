@@ -37,9 +37,9 @@ def by_psycopg2_url(warehouse: Warehouse) -> str:
 
 
 def by_sqlalchemy(warehouse: Warehouse) -> str:
-    from sqlalchemy import text
+    from sqlalchemy import create_engine, text
 
-    engine = warehouse.engine()
+    engine = create_engine(warehouse.sqlalchemy_url())
     with engine.connect() as session:
         found = session.execute(text(WHO)).scalar_one()
     engine.dispose()

@@ -7,6 +7,7 @@ from typing import Any
 import dlt
 from dlt.sources import DltResource
 
+from ingestion.errors import WrongSetting
 from ingestion.pages import Observer, Page, PageClient
 from ingestion.resources import Turn, Window, cursor_resource, snapshot_resource
 from ingestion.sources.jaffle_shop.contract import ITEMS, ORDERS, SNAPSHOTS
@@ -33,8 +34,16 @@ def jaffle_shop(
         allow_empty: snapshot resources that may lose all their rows in this load.
         observer: told of each page and each fault.
         turn: makes the snapshots wait for the orders.
-    """
 
+    Raises:
+        WrongSetting: a page without rows, or a look-back into the future.
+    """
+    if page_size < 1:
+        raise WrongSetting(f"SOURCES__JAFFLE_SHOP__PAGE_SIZE is {page_size}: give 1 or more.")
+    if lookback_days < 0:
+        raise WrongSetting(
+            f"SOURCES__JAFFLE_SHOP__LOOKBACK_DAYS is {lookback_days}: give 0 or more."
+        )
     turn = turn or Turn()
 
     def fetch(
