@@ -19,7 +19,7 @@ from dlt.sources.helpers.requests.retry import (
 from dlt.sources.helpers.rest_client import RESTClient
 from dlt.sources.helpers.rest_client.paginators import HeaderLinkPaginator
 from requests import PreparedRequest, Response
-from requests.auth import HTTPBasicAuth
+from requests.auth import AuthBase, HTTPBasicAuth
 from requests.exceptions import ChunkedEncodingError, HTTPError, RequestException, Timeout
 from requests.exceptions import ConnectionError as NoConnection
 
@@ -60,8 +60,12 @@ class Observer(Protocol):
 class PageClient(RESTClient):
     """A RESTClient whose pages are lists of raw JSON rows; one for each walk of an endpoint."""
 
-    def __init__(self, base_url: str, observer: Observer | None = None) -> None:
+    def __init__(
+        self, base_url: str, observer: Observer | None = None, auth: AuthBase | None = None
+    ) -> None:
         """Page through `base_url` by the Link header; retries follow dlt's [runtime] settings.
+
+        A login in the URL goes into the Authorization header, unless `auth` is given.
 
         Raises:
             WrongSetting: the base URL is no http address.
@@ -74,7 +78,9 @@ class PageClient(RESTClient):
         # no rules but ours: dlt asks ours only when its own say no, and we would miss faults
         client = Client(status_codes=(), exceptions=(), retry_condition=self._is_worth_another_try)
         client.configure()
-        super().__init__(url, auth=login, paginator=HeaderLinkPaginator(), session=client.session)
+        super().__init__(
+            url, auth=auth or login, paginator=HeaderLinkPaginator(), session=client.session
+        )
 
     def pages(self, resource: str, path: str, params: dict[str, Any]) -> Iterator[Page]:
         """The pages of an endpoint, one request at a time: kind to a slow peer.

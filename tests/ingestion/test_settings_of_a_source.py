@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from ingestion.errors import WrongSetting
+from ingestion.errors import SourceFailed, WrongSetting
 from ingestion.load import load
 from orchestration.warehouse import Warehouse
+from tests.ingestion.peer import Peer
 
 
 @pytest.mark.parametrize(
@@ -37,3 +38,17 @@ def test_dlts_copy_of_the_trace_does_not_outlive_the_load(
     load("jaffle_shop", warehouse.url(), tmp_path, base_url=api)
     assert (tmp_path / "jaffle_shop" / "state.json").exists(), "dlt's own commands find the rest"
     assert not list(tmp_path.rglob("trace.pickle")), "it quotes every argument, a secret too"
+
+
+def test_a_token_from_the_environment_lets_us_in_and_is_written_nowhere(
+    warehouse: Warehouse, peer: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer.login = "Bearer open-sesame"
+    with pytest.raises(SourceFailed, match="401: it wants credentials"):
+        load("jaffle_shop", warehouse.url(), tmp_path / "w", tmp_path / "a", base_url=peer.url)
+    monkeypatch.setenv("SOURCES__JAFFLE_SHOP__API_TOKEN", "open-sesame")
+    record = load("jaffle_shop", warehouse.url(), tmp_path / "w", tmp_path / "a", base_url=peer.url)
+    assert record.loaded["orders"] == len(peer.tables["orders"])
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert files
+    assert not [path for path in files if b"open-sesame" in path.read_bytes()]

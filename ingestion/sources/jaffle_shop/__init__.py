@@ -5,7 +5,9 @@ from datetime import date
 from typing import Any
 
 import dlt
+from dlt.common.typing import TSecretStrValue
 from dlt.sources import DltResource
+from dlt.sources.helpers.rest_client.auth import BearerTokenAuth
 
 from ingestion.errors import WrongSetting
 from ingestion.pages import Observer, Page, PageClient
@@ -14,10 +16,11 @@ from ingestion.sources.jaffle_shop.contract import ITEMS, ORDERS, SNAPSHOTS
 
 
 @dlt.source(name="jaffle_shop", max_table_nesting=0)
-def jaffle_shop(
+def jaffle_shop(  # noqa: PLR0913, PLR0917 - dlt injects them by name
     base_url: str = dlt.config.value,
     page_size: int = dlt.config.value,
     lookback_days: int = dlt.config.value,
+    api_token: TSecretStrValue | None = None,
     window: Window | None = None,
     allow_empty: tuple[str, ...] = (),
     observer: Observer | None = None,
@@ -30,6 +33,7 @@ def jaffle_shop(
         page_size: rows in one page.
         lookback_days: how far before the newest known order the next load starts again, so that
             orders which arrive late are seen. Whole days.
+        api_token: sent as a bearer token where the API wants one; the public one does not.
         window: load only the orders of these days and leave the cursor where it is.
         allow_empty: snapshot resources that may lose all their rows in this load.
         observer: told of each page and each fault.
@@ -54,7 +58,8 @@ def jaffle_shop(
             params["start_date"] = since.isoformat()
         if until:
             params["end_date"] = until.isoformat()
-        return PageClient(base_url, observer).pages(endpoint, endpoint, params)
+        auth = BearerTokenAuth(api_token) if api_token else None
+        return PageClient(base_url, observer, auth).pages(endpoint, endpoint, params)
 
     orders = cursor_resource(ORDERS, "ordered_at", fetch, turn, lookback_days, window)
     snapshots = [
