@@ -187,8 +187,8 @@ class EmbeddedServer:
         deadline = time.monotonic() + START_TIMEOUT
         server = self._spawn()
         while not self.is_running():
+            ended = server.poll() is not None  # asked first: then all it said can be read
             said = self.log.read_text(errors="replace")
-            ended = server.poll() is not None
             orphans = ORPHANS in said.rpartition("FATAL")[2]
             if time.monotonic() > deadline or (ended and not orphans):
                 raise WarehouseUnreachable(_why_not("start", self.data, said))
