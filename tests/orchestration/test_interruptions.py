@@ -83,22 +83,25 @@ def assert_the_next_is_clean(clone: Path, warehouse: Warehouse, command: str) ->
     return record(clone, "second")
 
 
-def test_a_sigterm_in_the_build_cancels_the_run_and_readers_keep_their_marts(
-    clone: Path, warehouse: Warehouse
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_in_the_build_cancels_the_run_and_readers_keep_their_marts(
+    clone: Path, warehouse: Warehouse, signum: signal.Signals, code: int
 ) -> None:
-    returned, said, seconds = interrupt(clone, warehouse, building(warehouse), signal.SIGTERM)
-    assert returned == 143, said
+    returned, said, seconds = interrupt(clone, warehouse, building(warehouse), signum)
+    assert returned == code, said
     assert "ecluse: interrupted" in said
     assert "Traceback" not in said
     assert "semaphore" not in said
     assert seconds < 10, "a container gets no more before it is killed"
     found = record(clone)
-    assert (found["status"], found["exit_code"]) == ("cancelled", 143)
+    assert (found["status"], found["exit_code"]) == ("cancelled", code)
+    built = {node["unique_id"]: node["status"] for node in found["nodes"]}
+    assert built.get("model.ecluse.orders") != "success"
     assert {step["step"]: step["status"] for step in found["steps"]} == {
         "ingest": "done", "build": "failed", "publish": "skipped", "collect": "skipped",
     }  # fmt: skip
     in_ops = "select status, exit_code from ops.runs where run_id = 'first'"
-    assert query(warehouse, in_ops) == [("cancelled", 143)]
+    assert query(warehouse, in_ops) == [("cancelled", code)]
     assert query(warehouse, "select amount from marts.orders") == [(99,)]
     assert not building(warehouse)(), "the statement was cancelled in the server too"
 

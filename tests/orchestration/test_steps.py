@@ -1,11 +1,7 @@
 """Build, publish, collect on a small project: what reaches readers, and what is said when not."""
 
 import json
-import os
-import signal
 import subprocess
-import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +21,7 @@ from orchestration.records import read_runs
 from orchestration.warehouse import Warehouse
 from orchestration.workflow import Step, execute
 from tests.databases import query
-from tests.orchestration.small import MART, MODELS, SmallPipe, load, write_small_models
+from tests.orchestration.small import MART, MODELS, SmallPipe, load
 
 pytestmark = pytest.mark.slow  # two seconds each, forty in all
 
@@ -167,31 +163,6 @@ def test_results_of_an_earlier_build_are_not_taken_for_those_of_one_that_crashed
     with pytest.raises(BuildBroke, match="no schemas today"):
         pipe.run("collect")
     assert (last(pipe)["nodes"], last(pipe)["tests"]) == ([], [])
-
-
-def test_a_ctrl_c_in_the_build_leaves_the_old_marts_and_no_results_of_the_build_before(
-    pipe: SmallPipe,
-) -> None:
-    pipe.run("collect")
-    pipe.sleep_in_the_mart()
-
-    def press() -> None:
-        asleep = "select pid from pg_stat_activity where wait_event = 'PgSleep' and datname = %s"
-        while not query(pipe.warehouse, asleep, pipe.warehouse.dbname):
-            time.sleep(0.1)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    with pytest.raises(KeyboardInterrupt), pipe.open() as run:
-        threading.Thread(target=press, daemon=True).start()
-        execute(steps.whole_run(run)[1:], run.record, run.changed)
-    assert (last(pipe)["status"], last(pipe)["exit_code"]) == ("cancelled", 130)
-    assert [step["status"] for step in last(pipe)["steps"]] == ["failed", "skipped", "skipped"]
-    found = {node["unique_id"]: node["status"] for node in last(pipe)["nodes"]}
-    assert found.get("model.ecluse.orders") != "success"
-    assert "pass" not in {test["status"] for test in last(pipe)["tests"]}
-    assert pipe.amounts() == [5, 7]
-    write_small_models(pipe.root)
-    assert pipe.run("collect").record.status == "published", "the next run is clean"
 
 
 def test_sources_that_are_stale_are_a_note_and_rows_in_ops(pipe: SmallPipe) -> None:
