@@ -75,6 +75,7 @@ def test_every_mart_has_a_contract_an_owner_and_a_key(marts: list[dict[str, Any]
         assert "float" not in json.dumps(mart["columns"]), "money is exact"
 
 
+@pytest.mark.slow
 def test_marts_are_built_in_marts_next_and_docs_describe_marts(tmp_path: Path) -> None:
     done = dbt("ls", "--target", "prod", "--vars", '{"marts_schema": "marts"}', "--target-path",
                str(tmp_path), "--log-path", str(tmp_path), "--output", "json", "--output-keys",
@@ -82,6 +83,7 @@ def test_marts_are_built_in_marts_next_and_docs_describe_marts(tmp_path: Path) -
     assert '"schema": "marts"' in done.stdout, done.stdout
 
 
+@pytest.mark.slow
 def test_a_person_builds_into_schemas_of_their_own(tmp_path: Path) -> None:
     done = dbt("ls", "--target-path", str(tmp_path), "--log-path", str(tmp_path), "--output",
                "json", "--output-keys", "schema", "--resource-type", "model")  # fmt: skip

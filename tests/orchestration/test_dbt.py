@@ -22,6 +22,8 @@ COMMON = [
     "--log-level-file", "info", "--no-use-colors-file", "--write-json",
 ]  # fmt: skip
 
+pytestmark = pytest.mark.slow  # a dbt command each
+
 
 @pytest.fixture
 def settings() -> Settings:
