@@ -185,15 +185,17 @@ class EmbeddedServer:
 
     def _launch(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT
+        said_before = self.log.stat().st_size
         server = self._spawn()
         while not self.is_running():
             ended = server.poll() is not None  # asked first: then all it said can be read
-            said = self.log.read_text(errors="replace")
-            orphans = ORPHANS in said.rpartition("FATAL")[2]
-            if time.monotonic() > deadline or (ended and not orphans):
+            # an orphan's own last words may come after those of the server that found it
+            said = self.log.read_bytes()[said_before:].decode(errors="replace")
+            if time.monotonic() > deadline or (ended and ORPHANS not in said):
                 raise WarehouseUnreachable(_why_not("start", self.data, said))
             if ended:
                 time.sleep(0.5)  # a query of a killed server still runs: it ends by itself
+                said_before = self.log.stat().st_size
                 server = self._spawn()
             time.sleep(0.05)
 
