@@ -18,10 +18,10 @@
 {%- endmacro %}
 
 {#
-  Log: every version of a row was appended. The newest load wins; two versions in one load have no
+  The newest version of each key among the rows of completed loads. Two versions in one load have no
   order of their own, so the row hash decides, to give the same answer every time.
 #}
-{% macro current_rows_of_log(source_name, table, key) -%}
+{% macro newest_versions(source_name, table, key, condition=none) -%}
     select * from (
         select
             *,
@@ -30,9 +30,18 @@
                 order by _dlt_load_id desc, _dlt_id asc
             ) as _version_back
         from {{ source(source_name, table) }}
-        where _dlt_load_id in ({{ completed_loads(source_name) }})
+        where
+            _dlt_load_id in ({{ completed_loads(source_name) }})
+            {% if condition is not none -%}
+            and ({{ condition }})
+            {% endif -%}
     ) as versions
     where _version_back = 1
+{%- endmacro %}
+
+{# Log: every version of a row was appended. The newest load wins. #}
+{% macro current_rows_of_log(source_name, table, key) -%}
+    {{ newest_versions(source_name, table, key) }}
 {%- endmacro %}
 
 {#
@@ -52,20 +61,9 @@
   closed rows too; a closing later than the last completed load does not count.
 #}
 {% macro current_rows_of_scd2(source_name, table, key) -%}
-    select * from (
-        select
-            *,
-            row_number() over (
-                partition by {{ key | join(', ') }}
-                order by _dlt_load_id desc, _dlt_id asc
-            ) as _version_back
-        from {{ source(source_name, table) }}
-        where
-            _dlt_load_id in ({{ completed_loads(source_name) }})
-            and (
-                _dlt_valid_to is null
-                or _dlt_valid_to > ({{ completed_loads(source_name, 'max(inserted_at)') }})
-            )
-    ) as versions
-    where _version_back = 1
+    {%- set still_valid -%}
+        _dlt_valid_to is null
+        or _dlt_valid_to > ({{ completed_loads(source_name, 'max(inserted_at)') }})
+    {%- endset -%}
+    {{ newest_versions(source_name, table, key, still_valid) }}
 {%- endmacro %}
