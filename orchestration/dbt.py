@@ -65,8 +65,13 @@ def freshness_args(settings: Settings, log_path: Path) -> list[str]:
 
 def docs_args(settings: Settings, log_path: Path) -> list[str]:
     """`dbt docs generate` of what readers see, where a plain `dbt docs serve` looks for it."""
-    where = settings.root / "target"
+    where = docs_path(settings)
     return dbt_args(settings, ("docs", "generate"), where, log_path, "--vars", PUBLISHED_VARS)
+
+
+def docs_path(settings: Settings) -> Path:
+    """Where a plain `dbt docs serve` looks for the pages."""
+    return settings.root / "target"
 
 
 def build_path(settings: Settings) -> Path:
@@ -109,6 +114,18 @@ def run_dbt(args: list[str], on_node: OnNode | None = None) -> DbtOutcome:
         first = str(result.exception).strip().splitlines() or [type(result.exception).__name__]
         raise BuildBroke(f"dbt {args[0]} broke: {' '.join(first[:3])}") from result.exception
     return DbtOutcome(bool(result.success), tuple(said))
+
+
+def generate_docs(settings: Settings, log_path: Path) -> Path:
+    """Document what readers see now; returns the folder of the pages.
+
+    Raises:
+        BuildBroke: dbt could not generate the docs.
+    """
+    outcome = run_dbt(docs_args(settings, log_path))
+    if not outcome.success:
+        raise BuildBroke(f"dbt docs generate failed: {'; '.join(outcome.said[:2])}")
+    return docs_path(settings)
 
 
 def forget_artifacts(target_path: Path, names: tuple[str, ...]) -> None:

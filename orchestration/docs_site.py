@@ -10,7 +10,7 @@ import click
 
 from orchestration import dbt
 from orchestration.environment import tool_environment
-from orchestration.errors import BuildBroke, ConfigurationError
+from orchestration.errors import ConfigurationError
 from orchestration.settings import Settings
 from orchestration.warehouse import open_warehouse
 
@@ -28,11 +28,9 @@ def make_docs(settings: Settings, port: int | None) -> None:
     """
     warehouse = open_warehouse(settings)
     os.environ.update(tool_environment(settings, warehouse))
-    folder = settings.root / "target"
+    folder = dbt.docs_path(settings)
     with nullcontext() if port is None else take_port(folder, port) as server:
-        outcome = dbt.run_dbt(dbt.docs_args(settings, settings.root / "logs"))
-        if not outcome.success:
-            raise BuildBroke(f"dbt docs generate failed: {'; '.join(outcome.said[:2])}")
+        dbt.generate_docs(settings, settings.root / "logs")
         if server is None:
             click.echo(f"written to {folder / 'index.html'}")
         else:

@@ -137,10 +137,7 @@ def publish_marts(run: Run) -> str:
 
 def collect(run: Run) -> str:
     """Document what readers see now: dbt's docs and the catalog of the published marts."""
-    target = run.settings.root / "target"
-    outcome = dbt.run_dbt(dbt.docs_args(run.settings, run.folder.path / "logs"))
-    if not outcome.success:
-        raise BuildBroke(f"dbt docs generate failed: {'; '.join(outcome.said[:2])}")
+    target = dbt.generate_docs(run.settings, run.folder.path / "logs")
     dbt.keep_artifacts(target, run.folder.path / "dbt", ("catalog.json",))
     if not (run.folder.path / "dbt" / "manifest.json").exists():
         dbt.keep_artifacts(target, run.folder.path / "dbt", ("manifest.json",))
