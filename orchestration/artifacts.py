@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+MARTS = {"marts", "marts__next"}  # where dbt builds them, and where its docs find them
+
 
 @dataclass(frozen=True)
 class NodeResult:
@@ -71,6 +73,32 @@ def read_freshness(folder: Path) -> list[Freshness]:
         age = result.get("max_loaded_at_time_ago_in_s")
         found.append(Freshness(source, table, result["status"], result.get("max_loaded_at"), age))
     return found
+
+
+def read_marts(folder: Path) -> dict[str, str]:
+    """The marts of the manifest in `folder`: unique id to the name of the relation."""
+    return {node["unique_id"]: node["alias"] for node in _marts(folder)}
+
+
+def read_masked(folder: Path) -> dict[str, list[str]]:
+    """The columns tagged `pii`, by mart; of marts that have any."""
+    found = {}
+    for node in _marts(folder):
+        tagged = [name for name, column in node["columns"].items() if _is_pii(column)]
+        if tagged:
+            found[node["alias"]] = tagged
+    return found
+
+
+def _marts(folder: Path) -> list[dict[str, Any]]:
+    nodes = _read(folder / "manifest.json").get("nodes", {}).values()
+    models = [node for node in nodes if node["resource_type"] == "model"]
+    return [node for node in models if node["schema"] in MARTS]
+
+
+def _is_pii(column: dict[str, Any]) -> bool:
+    config = column.get("config", {})
+    return "pii" in {*column.get("tags", []), *config.get("tags", [])}
 
 
 def write_failed_queries(folder: Path, into: Path) -> list[Path]:

@@ -6,6 +6,7 @@ of one run share the import. What dbt did is read from its JSON artifacts, never
 
 import contextlib
 import io
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -31,6 +32,7 @@ class DbtOutcome:
 
     success: bool
     said: tuple[str, ...]  # dbt's error messages, in order
+    listed: tuple[str, ...] = ()  # what `dbt ls` found
 
 
 def dbt_args(
@@ -56,6 +58,30 @@ def build_args(settings: Settings, log_path: Path) -> list[str]:
     """`dbt build` of everything, the marts into marts__next."""
     threads = ("--threads", str(settings.dbt_threads))
     return dbt_args(settings, ("build",), build_path(settings), log_path, *threads)
+
+
+def changed_args(settings: Settings, log_path: Path, state: Path, also: list[str]) -> list[str]:
+    """`dbt build` of what differs from the manifest in `state`, all downstream, and `also`."""
+    select = ("--select", "state:modified+", *also, "--state", str(state))
+    return [*build_args(settings, log_path), *select]
+
+
+def changed_nodes(settings: Settings, log_path: Path, state: Path) -> set[str]:
+    """The unique ids of the models, seeds and snapshots that `changed_args` would build.
+
+    Raises:
+        BuildBroke: the project does not parse.
+    """
+    kinds = ("model", "seed", "snapshot")
+    listing = dbt_args(
+        settings, ("ls",), build_path(settings), log_path, "--select", "state:modified+",
+        "--state", str(state), "--output", "json", "--output-keys", "unique_id",
+        *(part for kind in kinds for part in ("--resource-type", kind)),
+    )  # fmt: skip
+    outcome = run_dbt(listing)
+    if not outcome.success:
+        raise BuildBroke(f"dbt ls failed: {'; '.join(outcome.said[:2])}")
+    return {json.loads(line)["unique_id"] for line in outcome.listed}
 
 
 def freshness_args(settings: Settings, log_path: Path) -> list[str]:
@@ -113,7 +139,8 @@ def run_dbt(args: list[str], on_node: OnNode | None = None) -> DbtOutcome:
     if result.exception is not None:
         first = str(result.exception).strip().splitlines() or [type(result.exception).__name__]
         raise BuildBroke(f"dbt {args[0]} broke: {' '.join(first[:3])}") from result.exception
-    return DbtOutcome(bool(result.success), tuple(said))
+    listed = tuple(result.result) if isinstance(result.result, list) else ()
+    return DbtOutcome(bool(result.success), tuple(said), listed)
 
 
 def generate_docs(settings: Settings, log_path: Path) -> Path:

@@ -30,7 +30,19 @@ where l.locktype = 'advisory' and l.granted and l.classid = 0 and l.objid = %s
 def run_lock(
     warehouse: Warehouse, run_id: str, wait: float = 0.0, tell: Callable[[str], None] = print
 ) -> Iterator["connection"]:
-    """Hold the run lock; the connection is yielded and must stay open.
+    """`take_lock`, and give it back at the end; what Postgres refuses becomes a sentence."""
+    session = take_lock(warehouse, run_id, wait, tell)
+    try:
+        with warehouse.explained(lambda: bool(session.closed)):
+            yield session
+    finally:
+        session.close()
+
+
+def take_lock(
+    warehouse: Warehouse, run_id: str, wait: float = 0.0, tell: Callable[[str], None] = print
+) -> "connection":
+    """Take the run lock and return the connection that holds it for as long as it is open.
 
     Args:
         warehouse: whose lock it is.
@@ -43,8 +55,9 @@ def run_lock(
     """
     deadline = time.monotonic() + wait
     told = False
-    with warehouse.session(NAME + run_id) as session, session.cursor() as cursor:
-        while not _taken(cursor):
+    session = warehouse.connect(NAME + run_id)
+    try:
+        while not _taken(session):
             holder = describe_holder(session)
             if time.monotonic() >= deadline:
                 hint = "" if wait else " Use --wait to wait for it."
@@ -53,7 +66,10 @@ def run_lock(
                 tell(f"waiting for {holder}")
                 told = True
             time.sleep(0.5)
-        yield session
+    except BaseException:
+        session.close()
+        raise
+    return session
 
 
 def describe_holder(session: "connection") -> str | None:
@@ -67,6 +83,7 @@ def describe_holder(session: "connection") -> str | None:
     return f"run {name.removeprefix(NAME)} (server process {pid}, since {since} UTC, {age:.0f} s)"
 
 
-def _taken(cursor: object) -> bool:
-    cursor.execute("select pg_try_advisory_lock(%s)", (KEY,))  # type: ignore[attr-defined]
-    return bool(cursor.fetchone()[0])  # type: ignore[attr-defined]
+def _taken(session: "connection") -> bool:
+    with session.cursor() as cursor:
+        cursor.execute("select pg_try_advisory_lock(%s)", (KEY,))
+        return bool((cursor.fetchone() or (False,))[0])

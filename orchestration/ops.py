@@ -21,7 +21,7 @@ RUN_COLUMNS = (
 def create_tables(session: "connection") -> None:
     """Create what is missing; several may do so at once."""
     with session.cursor() as cursor:
-        cursor.execute("select to_regclass('ops.freshness')")  # the last table that ops.sql makes
+        cursor.execute("select to_regclass('ops.switches')")  # the last table that ops.sql makes
         if cursor.fetchone() == (None,):
             cursor.execute("begin; select pg_advisory_xact_lock(7363531)")
             cursor.execute(DDL.read_text() + "; commit")
@@ -76,6 +76,13 @@ def load_table_rows(load: Any) -> list[dict[str, Any]]:
         }
         for table in tables
     ]
+
+
+def status_of(session: "connection", run_id: str) -> str | None:
+    """How a run stands in the table, which another run may have changed."""
+    with session.cursor() as cursor:
+        cursor.execute("select status from ops.runs where run_id = %s", (run_id,))
+        return (cursor.fetchone() or (None,))[0]
 
 
 def mark_dead_rows(session: "connection", alive: str) -> list[str]:

@@ -91,6 +91,40 @@ create table if not exists ops.freshness (
     primary key (run_id, source, table_name)
 );
 
+-- What readers are served, were served and may be served again. Changed in one transaction with the
+-- schemas it speaks of.
+create table if not exists ops.versions (
+    version integer primary key,
+    run_id text, -- no foreign key: a version outlives the record of its run
+    git_commit text,
+    schema_name text unique, -- null once dropped
+    watermark text,
+    built_xid text,
+    tested_at timestamptz,
+    published_at timestamptz,
+    replaced_at timestamptz
+);
+
+create table if not exists ops.version_marts (
+    version integer not null references ops.versions on delete cascade,
+    mart text not null,
+    masked text[] not null,
+    row_count bigint not null,
+    checksum text not null,
+    primary key (version, mart)
+);
+
+create table if not exists ops.switches (
+    switched_at timestamptz primary key,
+    run_id text not null,
+    kind text not null,
+    version integer not null references ops.versions,
+    replaced integer,
+    held boolean not null
+);
+
+alter table ops.steps add column if not exists retries text[] not null default '{}';
+
 comment on schema ops is 'Écluse: what every run did';
 comment on table ops.runs is 'One row a run: what it was, how it ended, from which commit';
 comment on table ops.steps is 'The steps of a run, in order';
@@ -99,3 +133,6 @@ comment on table ops.load_tables is 'Rows received from the API and new in raw, 
 comment on table ops.nodes is 'One row a dbt node and run';
 comment on table ops.test_results is 'One row a dbt test and run, with the rows that failed it';
 comment on table ops.freshness is 'The age of each source table when the run looked';
+comment on table ops.versions is 'One row a version of the marts: who built it, from which newest load, where it stands';
+comment on table ops.version_marts is 'The marts of a version, with a checksum of their rows when they had passed their tests';
+comment on table ops.switches is 'Each time the marts changed for readers: a publication or a rollback';

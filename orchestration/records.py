@@ -31,6 +31,7 @@ class StepRecord:
     detail: str = ""
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    retries: list[str] = field(default_factory=list)  # passing faults it was tried again after
 
 
 @dataclass

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,9 +19,12 @@ from orchestration.errors import (
     LOCKED,
     ConfigurationError,
     EcluseError,
+    RunLocked,
+    WarehouseUnreachable,
     interrupt_code,
 )
-from orchestration.lock import run_lock
+from orchestration.faults import PAUSES, passing_fault
+from orchestration.lock import run_lock, take_lock
 from orchestration.provenance import git_state, versions
 from orchestration.records import BROKEN as BROKE
 from orchestration.records import (
@@ -32,17 +36,19 @@ from orchestration.records import (
     WAITING,
     RunFolder,
     RunRecord,
+    StepRecord,
     mark_dead_files,
     new_run_id,
 )
 from orchestration.settings import Settings
-from orchestration.warehouse import Warehouse, open_warehouse
+from orchestration.warehouse import Warehouse, open_warehouse, parse_url
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
 
 # A folder's name, and with "ecluse run " before it an application name: Postgres cuts at 63 bytes.
 ALLOWED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,49}")
+PATIENCE = 30.0  # seconds for a server to come back, and to notice that our connection is gone
 NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 
 
@@ -56,12 +62,67 @@ class Run:
     folder: RunFolder
     console: Console
     session: "connection"
+    idle: bool = False  # there is nothing to publish
+
+    @property
+    def loader(self) -> Warehouse:
+        """The warehouse as dlt logs in to it: with a login of its own, if there is one."""
+        url = self.settings.loader_url
+        return parse_url(url, "ECLUSE_LOADER_URL") if url else self.warehouse
+
+    def try_again(self, step: StepRecord, error: BaseException) -> bool:
+        """Whether `step` may be begun again: after a fault that passes, a pause, and with our lock.
+
+        Raises:
+            RunLocked: another run has taken over while Postgres was away.
+        """
+        fault = passing_fault(error)
+        if fault is None or len(step.retries) == len(PAUSES):
+            return False
+        pause = PAUSES[len(step.retries)]
+        step.retries.append(fault)
+        self.note(f"{step.step} was begun again after a fault that passes: {fault}")
+        self.console.say(f"{step.step:8} again in {pause:.0f} s: {fault}")
+        time.sleep(pause)
+        self._reconnect()
+        return True
+
+    def _reconnect(self) -> None:
+        """Take the lock anew if our connection, and with it the lock, is gone."""
+        import psycopg2
+
+        try:
+            with self.session.cursor() as cursor:
+                cursor.execute("rollback")
+            return
+        except psycopg2.Error:
+            self.session.close()
+        deadline = time.monotonic() + PATIENCE
+        while self.session.closed:
+            try:
+                open_warehouse(self.settings)
+                who = self.record.run_id
+                self.session = take_lock(self.warehouse, who, PATIENCE, self.console.say)
+            except WarehouseUnreachable:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
+        if ops.status_of(self.session, self.record.run_id) != RUNNING:
+            raise RunLocked("Another run took over while Postgres was away: this one ends here.")
 
     def changed(self) -> None:
         """Save the record, here and in ops, and show it."""
+        import psycopg2
+
         self.folder.save(self.record)
-        ops.save_run(self.session, self.record)
         self.console.show(self.record)
+        try:
+            ops.save_run(self.session, self.record)
+        except psycopg2.Error as error:
+            if passing_fault(error) is None:
+                raise
+            self._reconnect()
+            ops.save_run(self.session, self.record)
 
     def note(self, text: str) -> None:
         """Keep a sentence for the summary."""
@@ -97,7 +158,7 @@ def recorded_run(
             record.status = RUNNING
             _bury(run)
             try:
-                with warehouse.explained(session), _disk_explained():
+                with warehouse.explained(lambda: bool(run.session.closed)), _disk_explained():
                     yield run
             except BaseException as error:
                 _fail(record, error)
@@ -108,6 +169,7 @@ def recorded_run(
             finally:
                 record.finished_at = datetime.now(UTC)
                 _save_what_can_be(run)
+                run.session.close()
     except BaseException as error:
         if record.finished_at is None:
             _fail(record, error)

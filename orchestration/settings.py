@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,10 @@ VARIABLES = {
     "ECLUSE_RUN_ID": "the id of the run, when something else names it (default: a new one)",
     "ECLUSE_LOCK_WAIT_SECONDS": "how long `run --wait` waits for another run (default 3600)",
     "ECLUSE_PUBLISH_TIMEOUT_SECONDS": "when publication stops waiting for readers (default 300)",
+    "ECLUSE_KEEP_VERSIONS": "versions of the marts to keep, the live one included (default 2)",
+    "ECLUSE_OUTSIDE_VIEWS": "views of people on the marts: follow (default), keep, or block",
+    "ECLUSE_LOADER_URL": "another login for dlt alone, one that may write raw and nothing else",
+    "ECLUSE_ROLE_PREFIX": "what the roles of `ecluse grants` begin with (default ecluse)",
     "ECLUSE_DEMO_ORDERS": "orders in the demo's year (default 60000)",
     "ECLUSE_DEMO_DAYS": "days the demo shop has been open, fixed (default: one more each run)",
     "ECLUSE_DEMO_DATA": "a folder of raw_*.csv[.gz] files that the demo serves instead",
@@ -38,6 +43,10 @@ class Settings:
     run_id: str | None
     lock_wait: float
     publish_timeout: float
+    keep_versions: int
+    outside_views: str
+    loader_url: str | None
+    role_prefix: str
     demo_orders: int
     demo_days: int | None
     demo_data: Path | None
@@ -48,6 +57,10 @@ class Settings:
     def state_dir(self) -> Path:
         """Everything local that is not a record: the embedded server, dlt's working folder."""
         return self.root / ".warehouse"
+
+    def role(self, name: str) -> str:
+        """The role `name` (loader, transformer, reader, pii) in this warehouse."""
+        return f"{self.role_prefix}_{name}"
 
     @property
     def place(self) -> str:
@@ -85,6 +98,10 @@ def load_settings(environ: Mapping[str, str] = os.environ, root: Path = ROOT) ->
         run_id=environ.get("ECLUSE_RUN_ID") or None,
         lock_wait=number("ECLUSE_LOCK_WAIT_SECONDS", float, 3600.0),
         publish_timeout=number("ECLUSE_PUBLISH_TIMEOUT_SECONDS", float, 300.0),
+        keep_versions=number("ECLUSE_KEEP_VERSIONS", int, 2, least=1),
+        outside_views=_choice("ECLUSE_OUTSIDE_VIEWS", environ, ("follow", "keep", "block")),
+        loader_url=environ.get("ECLUSE_LOADER_URL") or None,
+        role_prefix=_prefix(environ.get("ECLUSE_ROLE_PREFIX") or "ecluse"),
         demo_orders=number("ECLUSE_DEMO_ORDERS", int, 60_000, least=1),
         demo_days=_parse("ECLUSE_DEMO_DAYS", days, int, least=1) if days else None,
         demo_data=Path(data).expanduser().resolve() if data else None,
@@ -102,3 +119,20 @@ def _parse(name: str, text: str, kind: type[Number], least: int) -> Number:
         word = "whole number" if kind is int else "number of seconds"
         raise ConfigurationError(f"{name} is {text!r}: give a {word}, {least} or more.")
     return value
+
+
+def _choice(name: str, environ: Mapping[str, str], choices: tuple[str, ...]) -> str:
+    """One of the choices; the first when nothing is said."""
+    value = environ.get(name) or choices[0]
+    if value not in choices:
+        raise ConfigurationError(f"{name} is {value!r}: give one of {', '.join(choices)}.")
+    return value
+
+
+def _prefix(text: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", text):
+        raise ConfigurationError(
+            f"ECLUSE_ROLE_PREFIX is {text!r}: use up to 40 small letters, digits and _, and begin "
+            "with a letter."
+        )
+    return text

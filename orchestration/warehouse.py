@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -115,14 +115,14 @@ class Warehouse:
         """`connect`, closed at the end; what Postgres refuses becomes a sentence."""
         session = self.connect(application)
         try:
-            with self.explained(session):
+            with self.explained(lambda: bool(session.closed)):
                 yield session
         finally:
             session.close()
 
     @contextmanager
-    def explained(self, session: "connection") -> Iterator[None]:
-        """Turn a missing right and a lost connection into sentences.
+    def explained(self, lost: Callable[[], bool]) -> Iterator[None]:
+        """Turn a missing right and a connection that is `lost` by now into sentences.
 
         Raises:
             WarehouseForbids: with the GRANT to ask for, where one statement gives the right.
@@ -145,7 +145,7 @@ class Warehouse:
                 f"Postgres ({self}) forbids what a run needs: {said}. {help_}"
             ) from error
         except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-            if not session.closed:
+            if not lost():
                 raise
             said = " ".join(str(error).split())
             raise WarehouseUnreachable(
@@ -153,8 +153,8 @@ class Warehouse:
             ) from error
 
 
-def parse_url(url: str) -> Warehouse:
-    """Read any libpq URL (or key=value string).
+def parse_url(url: str, variable: str = "ECLUSE_WAREHOUSE_URL") -> Warehouse:
+    """Read any libpq URL (or key=value string), the value of `variable`.
 
     Raises:
         ConfigurationError: not a Postgres URL; the sentence shows the form, never the value.
@@ -171,7 +171,7 @@ def parse_url(url: str) -> Warehouse:
     named = parts.get("host") and "@" not in parts["host"] and parts.get("dbname")
     if not named or not 0 < port <= LAST_PORT:
         raise ConfigurationError(
-            f"ECLUSE_WAREHOUSE_URL is not a Postgres URL with host and database: give {EXAMPLE} "
+            f"{variable} is not a Postgres URL with host and database: give {EXAMPLE} "
             "and write @ : / ? # % in a password as %40 %3A %2F %3F %23 %25."
         )
     return Warehouse(

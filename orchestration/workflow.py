@@ -19,15 +19,24 @@ class Step:
     always: bool = False
 
 
-def execute(steps: tuple[Step, ...], record: RunRecord, changed: Callable[[], None]) -> None:
+TryAgain = Callable[[StepRecord, BaseException], bool]
+
+
+def execute(
+    steps: tuple[Step, ...],
+    record: RunRecord,
+    changed: Callable[[], None],
+    try_again: TryAgain = lambda entry, error: False,
+) -> None:
     """Run the steps in order; after the first failure only those that run always.
 
     After a Ctrl-C nothing more runs: whoever pressed it wants the prompt back.
 
     Args:
-        steps: what to do.
+        steps: what to do; each may be begun again from its start.
         record: gets one StepRecord for each step.
         changed: called whenever the record has changed, so that it can be saved and shown.
+        try_again: asked after a failure whether the step is worth another try.
 
     Raises:
         BaseException: the first one that a step raised, after the remaining steps.
@@ -40,7 +49,7 @@ def execute(steps: tuple[Step, ...], record: RunRecord, changed: Callable[[], No
             entry.status = "skipped"
             continue
         try:
-            _run(step, entry, changed)
+            _run(step, entry, changed, try_again)
         except BaseException as error:  # Ctrl-C too must leave a whole record
             failure = failure or error
     changed()
@@ -48,12 +57,17 @@ def execute(steps: tuple[Step, ...], record: RunRecord, changed: Callable[[], No
         raise failure
 
 
-def _run(step: Step, entry: StepRecord, changed: Callable[[], None]) -> None:
+def _run(step: Step, entry: StepRecord, changed: Callable[[], None], try_again: TryAgain) -> None:
     entry.status, entry.started_at = "running", datetime.now(UTC)
     changed()
     try:
-        entry.detail = step.act()
-        entry.status = "done"
+        while entry.status == "running":
+            try:
+                entry.detail = step.act()
+                entry.status = "done"
+            except Exception as error:
+                if not try_again(entry, error):
+                    raise
     except BaseException as error:
         entry.status, entry.detail = "failed", str(error) or type(error).__name__
         raise

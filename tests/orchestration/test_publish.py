@@ -2,12 +2,12 @@
 
 import pytest
 
-from orchestration.errors import PublishBlocked
-from orchestration.publish import prepare
+from orchestration.errors import BuildBroke, PublishBlocked
+from orchestration.publication.chamber import prepare, seal
 from orchestration.warehouse import Warehouse
 from tests.databases import query
 from tests.orchestration.conftest import Guests
-from tests.orchestration.marts import build, release, schemas, switch, version_in
+from tests.orchestration.marts import PII_ROLE, build, release, schemas, version_in
 
 
 def test_a_first_publication_makes_the_marts(warehouse: Warehouse) -> None:
@@ -20,28 +20,42 @@ def test_a_first_publication_makes_the_marts(warehouse: Warehouse) -> None:
 def test_a_second_publication_keeps_the_version_before(warehouse: Warehouse) -> None:
     release(warehouse, 1)
     release(warehouse, 2)
-    assert schemas(warehouse) == ["marts", "marts__prev"]
-    assert (version_in(warehouse), version_in(warehouse, "marts__prev")) == (2, 1)
+    assert schemas(warehouse) == ["marts", "marts__v1"]
+    assert (version_in(warehouse), version_in(warehouse, "marts__v1")) == (2, 1)
 
 
 def test_a_third_publication_drops_the_oldest_version(warehouse: Warehouse) -> None:
     for version in (1, 2, 3):
         done = release(warehouse, version)
-    assert done.kept is None
-    assert schemas(warehouse) == ["marts", "marts__prev"]
-    assert (version_in(warehouse), version_in(warehouse, "marts__prev")) == (3, 2)
+    assert done.notes == []
+    assert schemas(warehouse) == ["marts", "marts__v2"]
+    assert (version_in(warehouse), version_in(warehouse, "marts__v2")) == (3, 2)
 
 
-def test_an_empty_build_publishes_nothing_and_keeps_what_readers_have(
+def test_as_many_versions_are_kept_as_are_asked_for(warehouse: Warehouse) -> None:
+    for version in range(1, 6):
+        release(warehouse, version, keep=3)
+    assert schemas(warehouse) == ["marts", "marts__v3", "marts__v4"]
+    release(warehouse, 6, keep=1)
+    assert schemas(warehouse) == ["marts"]
+
+
+def test_an_empty_build_is_not_sealed_and_readers_keep_what_they_have(
     warehouse: Warehouse,
 ) -> None:
     release(warehouse, 1)
-    for statement in ("select 1", "create schema marts__next; select 1"):
-        query(warehouse, statement)
-        with pytest.raises(PublishBlocked, match="nothing to publish") as caught:
-            switch(warehouse)
-        assert caught.value.exit_code == 1
+    with warehouse.session() as session:
+        prepare(session, "empty")
+        with pytest.raises(BuildBroke, match="nothing to publish") as caught:
+            seal(session, {}, PII_ROLE)
+    assert caught.value.exit_code == 1
     assert version_in(warehouse) == 1
+
+
+def test_a_mart_that_reaches_out_of_the_marts_is_not_sealed(warehouse: Warehouse) -> None:
+    query(warehouse, "create schema staging; create table staging.s as select 1 as n; select 1")
+    with pytest.raises(BuildBroke, match=r"open_mart reads staging\.s\. Materialize it"):
+        build(warehouse, 1, "create view marts__next.open_mart as table staging.s")
 
 
 def test_a_model_that_was_removed_is_not_published_from_an_earlier_build(
@@ -126,42 +140,6 @@ def test_a_reader_without_a_grant_gets_none(warehouse: Warehouse, guest: Guests)
     assert query(warehouse, rights, stranger.user) == [(False,)]
 
 
-def test_a_users_view_on_an_old_mart_is_kept_aside_and_goes_on_working(
-    warehouse: Warehouse,
-) -> None:
-    release(warehouse, 1)
-    query(
-        warehouse,
-        "create schema mine; create view mine.big as select * from marts.orders; select 1",
-    )
-    assert [release(warehouse, n).kept is None for n in (2, 3, 4)] == [True, False, True]
-    assert query(warehouse, "select distinct version from mine.big") == [(1,)]
-    (aside,) = [name for name in schemas(warehouse) if name.startswith("marts__old_")]
-    assert version_in(warehouse, aside) == 1
-    assert version_in(warehouse) == 4
-
-
-def test_what_was_kept_aside_goes_once_nobody_reads_it_any_more(warehouse: Warehouse) -> None:
-    release(warehouse, 1)
-    query(warehouse, "create schema mine; create view mine.v as table marts.orders; select 1")
-    release(warehouse, 2)
-    assert release(warehouse, 3).kept
-    query(warehouse, "drop view mine.v; select 1")
-    release(warehouse, 4)
-    assert schemas(warehouse) == ["marts", "marts__prev"]
-
-
-def test_two_views_of_users_do_not_trip_over_each_other(warehouse: Warehouse) -> None:
-    query(warehouse, "create schema mine; select 1")
-    kept = []
-    for version in range(1, 6):
-        kept.append(release(warehouse, version).kept)
-        query(warehouse, f"create view mine.v{version} as select * from marts.orders; select 1")
-    assert len({name for name in kept if name}) == 3, "one schema for each version a view reads"
-    assert query(warehouse, "select distinct version from mine.v1") == [(1,)]
-    assert version_in(warehouse) == 5
-
-
 def test_marts_that_are_views_are_switched_and_dropped_like_tables(warehouse: Warehouse) -> None:
     views = (
         "create view marts__next.a_view as select * from marts__next.orders",
@@ -169,8 +147,8 @@ def test_marts_that_are_views_are_switched_and_dropped_like_tables(warehouse: Wa
         "create materialized view marts__next.m_view as select * from marts__next.z_view",
     )
     for version in (1, 2, 3, 4):
-        assert release(warehouse, version, *views).kept is None
-    assert schemas(warehouse) == ["marts", "marts__prev"]
+        assert release(warehouse, version, *views).notes == []
+    assert schemas(warehouse) == ["marts", "marts__v3"]
     assert query(warehouse, "select distinct version from marts.z_view") == [(4,)]
 
 
@@ -182,8 +160,8 @@ def test_marts_that_hang_together_are_dropped_together(warehouse: Warehouse) -> 
         "create table marts__next.part1 partition of marts__next.parts for values from (1) to (9)",
     )
     for version in (1, 2, 3, 4):
-        assert release(warehouse, version, *more).kept is None
-    assert schemas(warehouse) == ["marts", "marts__prev"]
+        assert release(warehouse, version, *more).notes == []
+    assert schemas(warehouse) == ["marts", "marts__v3"]
 
 
 def test_names_that_need_quotes_are_quoted(warehouse: Warehouse) -> None:
@@ -193,26 +171,38 @@ def test_names_that_need_quotes_are_quoted(warehouse: Warehouse) -> None:
     assert query(warehouse, 'select version from marts."Big ""Table%"') == [(1,)]
 
 
-def test_a_leftover_of_a_publication_that_was_killed_does_not_stop_the_next(
+def test_a_version_that_a_killed_publication_did_not_drop_is_dropped_by_the_next(
     warehouse: Warehouse,
 ) -> None:
     release(warehouse, 1)
+    release(warehouse, 2, keep=9)
+    release(warehouse, 3, keep=9)  # as if it had been killed between the switch and the drop
+    assert schemas(warehouse) == ["marts", "marts__v1", "marts__v2"]
+    release(warehouse, 4)
+    assert schemas(warehouse) == ["marts", "marts__v3"]
+
+
+def test_marts_that_nobody_registered_are_a_version_too(warehouse: Warehouse) -> None:
+    query(warehouse, "create schema marts; create table marts.t as select 1 as version; select 1")
     release(warehouse, 2)
-    # killed between the switch and the drop
-    query(warehouse, "create schema marts__old; create table marts__old.x (n int); select 1")
-    assert release(warehouse, 3).kept is None
-    assert schemas(warehouse) == ["marts", "marts__prev"]
+    assert schemas(warehouse) == ["marts", "marts__v1"]
+    query(warehouse, "drop schema ops cascade; select 1")  # the register is lost, the marts are not
+    release(warehouse, 3)
+    assert schemas(warehouse) == ["marts", "marts__v2"]
+    query(warehouse, "drop schema marts__v2 cascade; select 1")
+    release(warehouse, 4)
+    assert schemas(warehouse) == ["marts", "marts__v3"]
 
 
 def test_the_preparation_of_a_build_gives_up_on_whoever_reads_an_earlier_one(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestration.publish.PREPARE_TIMEOUT_MS", 300)
+    monkeypatch.setattr("orchestration.publication.chamber.PREPARE_TIMEOUT_MS", 300)
     build(warehouse, 1)
     with warehouse.session() as reader, reader.cursor() as cursor:
         cursor.execute("begin; select count(*) from marts__next.orders")
         pid = reader.info.backend_pid
         with pytest.raises(PublishBlocked, match=f"pid {pid} "), warehouse.session() as session:
-            prepare(session)
+            prepare(session, "another")
         cursor.execute("rollback")
     build(warehouse, 2)

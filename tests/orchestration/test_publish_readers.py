@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestration.errors import PublishBlocked
-from orchestration.publish import Publication
+from orchestration.publication.switch import Switched
 from orchestration.warehouse import Warehouse
 from tests.databases import query
 from tests.orchestration.marts import ROWS, build, release, schemas, switch, version_in
@@ -33,7 +33,7 @@ def reader(warehouse: Warehouse, begin: str = "begin") -> "Iterator[cursor]":
 
 
 @contextmanager
-def publishing(warehouse: Warehouse, timeout: float = 20.0) -> Iterator[Future[Publication]]:
+def publishing(warehouse: Warehouse, timeout: float = 20.0) -> Iterator[Future[Switched]]:
     """A publication that goes on while the block runs."""
     with ThreadPoolExecutor(1) as pool:
         yield pool.submit(switch, warehouse, timeout)
@@ -118,7 +118,7 @@ def test_a_reader_that_does_not_end_is_named_and_the_old_marts_stay(marts: Wareh
         pid = cursor.connection.info.backend_pid
     assert f"pid {pid} (postgres, for " in said
     assert "the slow one" in said
-    assert "tested but not published" in said
+    assert "were not switched to version 2" in said
     assert version_in(marts) == 1
     assert version_in(marts, "marts__next") == 2, "what was built is kept"
 
@@ -168,17 +168,17 @@ def test_readers_of_other_schemas_block_nothing(marts: Warehouse) -> None:
 def test_a_version_that_somebody_still_reads_is_kept_and_dropped_later(
     marts: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestration.publish.DROP_PAUSES", (0.1,))
+    monkeypatch.setattr("orchestration.publication.retention.PAUSES", (0.1,))
     switch(marts)
     build(marts, 3)
     with reader(marts) as cursor:
-        cursor.execute("select count(*) from marts__prev.orders")
+        cursor.execute("select count(*) from marts__v1.orders")
         done = switch(marts)
-        assert done.kept
-        cursor.execute("select distinct version from marts__prev.orders")
-        assert cursor.fetchall() == [(2,)]
+        assert done.notes == ["version 1 had to be kept: somebody still reads it"]
+        cursor.execute("select distinct version from marts__v1.orders")
+        assert cursor.fetchall() == [(1,)]
     release(marts, 4)
-    assert schemas(marts) == ["marts", "marts__prev"]
+    assert schemas(marts) == ["marts", "marts__v3"]
 
 
 class Readers:
@@ -232,4 +232,4 @@ def test_twenty_publications_beside_two_readers_give_no_error_and_no_mixed_or_em
     assert (readers.errors, readers.wrong) == ([], [])
     assert readers.reads > 200, "they did read"
     assert version_in(warehouse) == 20
-    assert schemas(warehouse)[:2] == ["marts", "marts__prev"]
+    assert schemas(warehouse)[0] == "marts"

@@ -1,0 +1,58 @@
+"""The command line: arguments in, exit code out, nothing else.
+
+dlt and dbt are imported only by the commands that run them, so `--help` answers at once.
+"""
+
+import os
+import signal
+import sys
+from types import FrameType
+
+import click
+
+from orchestration.cli import history, look, pipe, versions
+from orchestration.errors import OK, EcluseError, interrupt_code
+
+EPILOG = """
+Exit codes: 0 published, or nothing to do; 1 the run broke; 2 usage or configuration;
+3 the data is bad and was not published; 4 another run is at work; 130 and 143 interrupted.
+"""
+
+
+@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="ecluse", prog_name="ecluse")
+def ecluse() -> None:
+    """Écluse loads APIs into Postgres with dlt, builds and tests marts with dbt, and publishes
+    them all at once: readers only ever see what passed.
+    """
+
+
+for room in (pipe, versions, history, look):
+    for command in room.COMMANDS:
+        ecluse.add_command(command)
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt(signum)
+
+
+def main() -> None:
+    """Run the command line; what a person can act on is a sentence, not a traceback."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        ecluse.main(standalone_mode=False)
+        code = OK
+    except EcluseError as error:
+        click.echo(f"ecluse: {error}", err=True)
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort) as error:
+        click.echo("ecluse: interrupted; readers have the marts that were published last", err=True)
+        cause = error.__cause__ if isinstance(error, click.Abort) else error  # click hides it
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # all is recorded; threads that still fetch pages would hold us until their last retry
+        os._exit(interrupt_code(cause))
+    sys.exit(code)

@@ -1,0 +1,5 @@
+"""Commands about the past."""
+
+import click
+
+COMMANDS: tuple[click.Command, ...] = ()

@@ -1,0 +1,54 @@
+"""What several commands share: options, and the frame of a recorded run."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestration import reports
+from orchestration.settings import load_settings
+
+if TYPE_CHECKING:
+    from orchestration.run import Run
+    from orchestration.workflow import Step
+
+
+class Day(click.ParamType):
+    """A calendar day as 2026-01-31."""
+
+    name = "DATE"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> date:
+        """Read the day or say what it should look like."""
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no day: write it as 2026-01-31", param, ctx)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+wait_option = click.option("--wait", is_flag=True, help="Wait for another run to end.")
+
+
+def recorded(
+    kind: str, wait: bool, as_json: bool, plan: "Callable[[Run], tuple[Step, ...]]"
+) -> None:
+    """Run the steps that `plan` makes, with a record of their own, and print the summary."""
+    from orchestration.console import open_console
+    from orchestration.records import to_json
+    from orchestration.run import new_record, recorded_run
+    from orchestration.workflow import execute
+
+    settings = load_settings()
+    console = open_console(quiet=as_json)
+    record = new_record(settings, kind)
+    patience = settings.lock_wait if wait else 0.0
+    try:
+        with console, recorded_run(settings, kind, console, patience, record) as run:
+            execute(plan(run), record, run.changed, run.try_again)
+    finally:
+        if as_json:
+            click.echo(to_json(record))
+        elif record.steps:  # a run that never began has its one sentence
+            click.echo(reports.summary(record))

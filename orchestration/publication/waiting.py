@@ -1,0 +1,87 @@
+"""Whom publication waits for, and what it says of those who do not end."""
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from orchestration.errors import PublishBlocked
+from orchestration.publication.versions import Version
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import cursor
+
+LONGEST_PAUSE = 2.0  # seconds between two tries
+Holder = tuple[int, str, str, float | None]  # pid, user, query, seconds in its transaction
+# Sessions that may have a snapshot from before the tables were filled. Either sign alone would wait
+# for too many: one open writer anywhere keeps xmin old for all who come after it, and a transaction
+# that began early may have taken its snapshot late. Others' snapshots are hidden from a user
+# without pg_read_all_stats; docs/publication.md says what that means.
+OLD_SNAPSHOTS = """
+select pid, usename, left(query, 60), extract(epoch from now() - xact_start)
+from pg_stat_activity
+where datname = current_database() and pid <> pg_backend_pid()
+  and backend_type = 'client backend'
+  and backend_xmin is not null and age(backend_xmin) > age(%s::xid) and xact_start < %s
+order by xact_start
+"""
+BLOCKERS = """
+select distinct a.pid, a.usename, left(a.query, 60), extract(epoch from now() - a.xact_start)
+from pg_locks as l join pg_class as c on c.oid = l.relation
+join pg_namespace as n on n.oid = c.relnamespace
+join pg_stat_activity as a on a.pid = l.pid
+where n.nspname = %s and l.granted and l.pid <> pg_backend_pid()
+"""
+
+
+def pauses() -> Iterator[float]:
+    """Seconds between two tries: quick at first, then kinder to the readers."""
+    pause = 0.02
+    while True:
+        yield pause
+        pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def wait_for_old_snapshots(cursor: "cursor", version: Version, deadline: float) -> None:
+    """Wait until nobody is left to whom the tables of this version would seem empty.
+
+    Raises:
+        PublishBlocked: somebody is, at the deadline (of time.monotonic).
+    """
+    if version.built_xid is None:
+        return  # found, not made, by Écluse: its rows are old
+    for pause in pauses():
+        cursor.execute(OLD_SNAPSHOTS, (version.built_xid, version.tested_at))
+        old = cursor.fetchall()
+        if not old:
+            return
+        if time.monotonic() > deadline:
+            raise blocked(old, version)
+        time.sleep(pause)
+
+
+def blockers(cursor: "cursor", schema: str) -> list[Holder]:
+    """Sessions that hold a lock on something in the schema."""
+    cursor.execute(BLOCKERS, (schema,))
+    return [(pid, user, query, age) for pid, user, query, age in cursor.fetchall()]
+
+
+def blocked(holders: list[Holder], version: Version) -> PublishBlocked:
+    """The sentence for a switch that was given up."""
+    again = (
+        f"publish them alone with `.venv/bin/ecluse publish {version.run_id}`"
+        if version.published_at is None
+        else "try again"
+    )
+    return PublishBlocked(
+        f"The marts were not switched to version {version.number}: readers still hold the old "
+        f"ones: {who(holders)}. Nothing has changed for anybody. When those transactions have "
+        f"ended, {again}."
+    )
+
+
+def who(holders: list[Holder]) -> str:
+    """Who holds something, for how long, and doing what."""
+    said = (
+        f"pid {pid} ({user}, for {age or 0:.0f} s): {query}" for pid, user, query, age in holders
+    )
+    return "; ".join(said) or "a reader that has just gone"

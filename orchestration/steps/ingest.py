@@ -1,0 +1,85 @@
+"""Load the sources into raw."""
+
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from orchestration.demo import demo_source
+from orchestration.errors import (
+    ConfigurationError,
+    DataRejected,
+    IngestionStopped,
+    find_interrupt,
+)
+
+if TYPE_CHECKING:
+    from ingestion.load import LoadRecord
+    from ingestion.resources import Window
+    from orchestration.run import Run
+
+
+def ingest(
+    run: "Run",
+    sources: tuple[str, ...],
+    window: "Window | None" = None,
+    allow_empty: tuple[str, ...] = (),
+) -> str:
+    """Load the sources one after the other; all of a source becomes visible, or nothing.
+
+    Tried again after a passing fault, it goes on with the sources that are not loaded yet.
+
+    Raises:
+        IngestionStopped: an API or a load broke.
+        DataRejected: rows broke their contract.
+        ConfigurationError: a setting of the source is wrong.
+    """
+    run.record.loads = [load for load in run.record.loads if not load.error]
+    loaded = {load.source for load in run.record.loads}
+    for name in sources:
+        if name not in loaded:
+            _load(run, name, window, allow_empty)
+    return "; ".join(map(_said, run.record.loads))
+
+
+def _load(run: "Run", name: str, window: "Window | None", allow_empty: tuple[str, ...]) -> None:
+    from ingestion.errors import RowsRejected, SourceFailed, WrongSetting
+    from ingestion.load import LoadRecord, load
+
+    record = LoadRecord(name, f"raw_{name}", datetime.now(UTC))
+    run.record.loads.append(record)
+    options: dict[str, object] = {"window": window, "allow_empty": allow_empty}
+    with ExitStack() as stack:
+        if name == "jaffle_shop":
+            demo = demo_source(run.settings, moves=window is None)
+            options["base_url"] = run.settings.base_url or stack.enter_context(demo)
+        try:
+            load(
+                name,
+                run.loader.url(),
+                run.settings.dlt_dir / "pipelines",
+                run.folder.path / "dlt",
+                watch=run.console.watch,
+                record=record,
+                **options,
+            )
+        except RowsRejected as error:
+            raise DataRejected(str(error)) from error
+        except WrongSetting as error:
+            raise ConfigurationError(str(error)) from error
+        except SourceFailed as error:
+            if interrupt := find_interrupt(error):
+                record.error = "interrupted"
+                raise interrupt from None
+            raise IngestionStopped(str(error)) from error
+    if record.mended:
+        mended = ", ".join(f"{table} {rows:,}" for table, rows in record.mended.items())
+        run.note(f"removed or revived rows that a dead load had left in {name}: {mended}")
+    if record.retries:
+        run.note(f"{name}: faults of the API that retries got over: {len(record.retries)}")
+
+
+def _said(load: "LoadRecord") -> str:
+    new = {table: rows for table, rows in load.loaded.items() if rows}
+    most_first = sorted(new.items(), key=lambda item: -item[1])
+    words = ", ".join(f"{table} {rows:,}" for table, rows in most_first)
+    return f"{load.source}: {sum(new.values()):,} new rows" + (f" ({words})" if words else "")
