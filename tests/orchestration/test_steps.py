@@ -158,7 +158,8 @@ def test_results_of_an_earlier_build_are_not_taken_for_those_of_one_that_crashed
     query(
         pipe.warehouse,
         "drop schema staging cascade; create function no() returns event_trigger "
-        "language plpgsql as $$ begin if current_query() like '%dbt%' then raise 'no schemas today'; end if; end $$; "
+        "language plpgsql as $$ begin if current_query() like '%dbt%' "
+        "then raise 'no schemas today'; end if; end $$; "
         "create event trigger no "
         "on ddl_command_start when tag in ('CREATE SCHEMA') execute function no(); select 1",
     )
