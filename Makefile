@@ -1,7 +1,7 @@
 # Verbs only; `make` alone lists them. Set-up happens by itself and only when it is needed.
 # make turns every failure into its own exit code 2; scripts that need ours call .venv/bin/ecluse.
 .DEFAULT_GOAL := help
-.PHONY: help setup run ingest status docs psql demo-api stop test test-fast lint bench lock clean
+.PHONY: help setup run ingest deploy versions rollback status docs psql demo-api stop test test-fast lint bench lock clean
 
 READY := @sh orchestration/setup.sh run
 READY_DEV := @sh orchestration/setup.sh dev
@@ -20,6 +20,18 @@ run: ## load, build, test and publish everything
 ingest: ## load every source into raw, and nothing else
 	$(READY)
 	@$(BIN)/ecluse ingest
+
+deploy: ## publish changed models on the data that readers have
+	$(READY)
+	@$(BIN)/ecluse deploy
+
+versions: ## the versions of the marts that are kept
+	$(READY)
+	@$(BIN)/ecluse versions
+
+rollback: ## bring the version before the live one back
+	$(READY)
+	@$(BIN)/ecluse rollback
 
 status: ## the last runs, and what is fresh
 	$(READY)

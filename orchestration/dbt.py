@@ -36,13 +36,18 @@ class DbtOutcome:
 
 
 def dbt_args(
-    settings: Settings, command: tuple[str, ...], target_path: Path, log_path: Path, *extra: str
+    settings: Settings,
+    command: tuple[str, ...],
+    target_path: Path,
+    log_path: Path,
+    *extra: str,
+    project: Path | None = None,
 ) -> list[str]:
     """The arguments of one dbt command against the published side of the warehouse."""
     return [
         *command,
-        "--target", "prod",
-        "--project-dir", str(settings.root),
+        "--target", "replay" if project else "prod",
+        "--project-dir", str(project or settings.root),
         "--profiles-dir", str(settings.root),
         "--target-path", str(target_path),
         "--log-path", str(log_path),
@@ -82,6 +87,18 @@ def changed_nodes(settings: Settings, log_path: Path, state: Path) -> set[str]:
     if not outcome.success:
         raise BuildBroke(f"dbt ls failed: {'; '.join(outcome.said[:2])}")
     return {json.loads(line)["unique_id"] for line in outcome.listed}
+
+
+def rebuild_args(
+    settings: Settings, log_path: Path, project: Path, as_of_load: str | None
+) -> list[str]:
+    """`dbt build` of the models in `project`, without tests, as of a load, into replay schemas."""
+    variables = json.dumps({"as_of_load": as_of_load})
+    no_tests = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
+    extra = ("--threads", str(settings.dbt_threads), "--vars", variables, "--full-refresh")
+    return dbt_args(
+        settings, ("build",), project / "target", log_path, *extra, *no_tests, project=project
+    )
 
 
 def freshness_args(settings: Settings, log_path: Path) -> list[str]:

@@ -34,6 +34,11 @@ def shell_environment(settings: Settings, warehouse: Warehouse) -> dict[str, str
     return found
 
 
+def replay_environment(prefix: str) -> dict[str, str]:
+    """What the target `replay` of profiles.yml needs: the beginning of its schemas' names."""
+    return {"ECLUSE_REPLAY_SCHEMA": prefix}
+
+
 def published_state(settings: Settings) -> Path:
     """Where the manifest of the published marts is kept for dbt's `--state`."""
     return settings.root / "target" / "published"

@@ -1,6 +1,7 @@
 """What can stop a run: one sentence each, and the exit code a script can rely on."""
 
 import signal
+from collections.abc import Iterator
 
 OK, BROKEN, USAGE, BAD_DATA, LOCKED = 0, 1, 2, 3, 4
 
@@ -43,6 +44,12 @@ class BuildBroke(EcluseError):
     """dbt itself failed, which is not the same as a failed test."""
 
 
+class ReplayDiffers(EcluseError):
+    """A version that was built anew is not the one that was published."""
+
+    exit_code = BAD_DATA
+
+
 class PublishBlocked(EcluseError):
     """The marts passed, but could not be switched in the time allowed."""
 
@@ -58,15 +65,18 @@ def interrupt_code(error: BaseException | None) -> int:
     return 128 + int(getattr(error, "signal_code", ours))
 
 
-def find_interrupt(error: BaseException | None) -> KeyboardInterrupt | None:
-    """The Ctrl-C inside an error that something else has wrapped around it, as dlt does."""
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and all that it was raised from."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
-        if isinstance(error, KeyboardInterrupt):
-            return error
         seen.add(id(error))
+        yield error
         error = error.__cause__ or error.__context__
-    return None
+
+
+def find_interrupt(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The Ctrl-C inside an error that something else has wrapped around it, as dlt does."""
+    return next((each for each in chain(error) if isinstance(each, KeyboardInterrupt)), None)
 
 
 class RunLocked(EcluseError):

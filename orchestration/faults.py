@@ -6,6 +6,8 @@ are not here: the loader retries a request itself, as often as dlt's settings sa
 
 import re
 
+from orchestration.errors import chain, find_interrupt
+
 PAUSES = (1.0, 5.0, 20.0)  # seconds before the second, third and fourth try
 PASSING = re.compile(
     r"deadlock detected|could not serialize access|server closed the connection unexpectedly"
@@ -20,13 +22,7 @@ PASSING = re.compile(
 
 def passing_fault(error: BaseException) -> str | None:
     """What tells of a fault that passes, or None where a second try would meet it again."""
-    seen: set[int] = set()
-    each: BaseException | None = error
-    while each is not None and id(each) not in seen:
-        if isinstance(each, KeyboardInterrupt):
-            return None
-        seen.add(id(each))
-        if found := PASSING.search(str(each)):
-            return found.group()
-        each = each.__cause__ or each.__context__
-    return None
+    if find_interrupt(error):
+        return None
+    found = (PASSING.search(str(each)) for each in chain(error))
+    return next((match.group() for match in found if match), None)

@@ -1,10 +1,16 @@
-"""Which code and which versions a run was made of."""
+"""Which code and which versions a run was made of, and how to get that code again."""
 
+import io
 import platform
 import subprocess
+import tarfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from orchestration.errors import ConfigurationError
+
+MODELS = ("dbt_project", "dbt_project.yml")  # what a rebuild needs; profiles.yml is today's
+CODE = "code.tar.gz"
 PACKAGES = ("ecluse", "dlt", "dbt-core", "dbt-postgres", "pyarrow", "sqlalchemy")
 
 
@@ -15,6 +21,45 @@ def git_state(root: Path) -> tuple[str | None, bool | None]:
         return None, None
     changes = _git(root, "status", "--porcelain")
     return commit.strip(), None if changes is None else bool(changes.strip())
+
+
+def keep_models(root: Path, folder: Path) -> None:
+    """Keep the models as they stand, for a run whose commit does not tell all of its code."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(folder / CODE, "w:gz") as archive:
+        for name in MODELS:
+            archive.add(root / name, name)
+
+
+def restore_models(root: Path, folder: Path, commit: str | None, into: Path) -> str:
+    """Unpack the models of a run into `into`; returns where they came from.
+
+    Args:
+        root: the repository.
+        folder: the run's folder, which holds them if the run was of uncommitted changes.
+        commit: the commit of the run.
+        into: an empty folder.
+
+    Raises:
+        ConfigurationError: they are neither here nor in git.
+    """
+    if (folder / CODE).exists():
+        with tarfile.open(folder / CODE) as archive:
+            archive.extractall(into, filter="data")
+        return f"{folder.name}/{CODE}"
+    try:
+        made = subprocess.run(
+            ["git", "-C", str(root), "archive", commit or "no-commit", "--", *MODELS],
+            capture_output=True, check=True, timeout=60,
+        ).stdout  # fmt: skip
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ConfigurationError(
+            f"The models of commit {commit or '(none)'} are not to be had: git does not know it "
+            f"here, and {folder} holds no {CODE}. Fetch the commit, or replay where the run was."
+        ) from error
+    with tarfile.open(fileobj=io.BytesIO(made)) as archive:
+        archive.extractall(into, filter="data")
+    return f"commit {commit}"
 
 
 def versions() -> dict[str, str]:

@@ -19,11 +19,13 @@ HEADLINES = {
     "broken": "BROKEN",
     "cancelled": "cancelled",
 }
+HEADLINES_OF = {("rollback", "published"): "rolled back", ("replay", "rejected"): "DIFFERS"}
 
 
 def summary(record: RunRecord) -> str:
     """What happened, and where to look: the last lines of a run."""
-    head = HEADLINES.get(record.status, record.status)
+    own = HEADLINES_OF.get((record.kind, record.status))
+    head = own or HEADLINES.get(record.status, record.status)
     lines = ["", f"run {record.run_id}: {head} in {record.seconds:.1f} s"]
     lines += [f"  {step.step:8} {_outcome(step)}" for step in record.steps]
     lines += [f"  note     {text}" for text in record.notes]

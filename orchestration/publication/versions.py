@@ -134,6 +134,19 @@ def find(versions: list[Version], name: str) -> Version:
     )
 
 
+def find_ever(versions: list[Version], name: str) -> Version:
+    """`find`, among dropped versions too; the beginning of a run id will do, and `latest`.
+
+    Raises:
+        ConfigurationError: there never was one.
+    """
+    published = [v for v in versions if v.published_at]
+    by_run = (v for v in published if name == "latest" or (v.run_id or "").startswith(name))
+    by_number = (v for v in published if name in {str(v.number), f"v{v.number}"})
+    found = next(by_number, None) or next(by_run, None)
+    return found or find([v for v in versions if v.schema], name)
+
+
 def marts_of(cursor: "cursor", version: Version) -> dict[str, list[str]]:
     """The marts of a version as they were sealed: name to masked columns."""
     cursor.execute(

@@ -47,6 +47,18 @@ def rollback(run: "Run", to: str, hold: bool) -> tuple[Step, ...]:
     return (Step("rollback", partial(roll_back, run, to, hold)),)
 
 
+def replay(run: "Run", name: str, limit: int, keep: bool) -> tuple[Step, ...]:
+    """Rebuild a version that was published and hold it against what was."""
+    from orchestration.history.replay import Replay
+
+    again = Replay(run, name, limit, keep)
+    return (
+        Step("rebuild", again.rebuild),
+        Step("compare", again.compare),
+        Step("clean", again.clean, always=True),
+    )
+
+
 def _published_and_collected(run: "Run", built_by: str | None = None) -> tuple[Step, ...]:
     return (
         Step("publish", partial(publish_marts, run, built_by)),

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from orchestration import artifacts, dbt
 from orchestration.errors import BuildBroke, DataRejected
+from orchestration.provenance import keep_models
 from orchestration.publication.chamber import prepare, seal
 from orchestration.publication.unchanged import Plan, copy_marts, plan_deployment
 
@@ -57,11 +58,13 @@ def deploy(run: "Run", full: bool = False) -> str:
     copy_marts(run.session, sorted(copied))
     anew = [node.split(".")[2] for node, name in marts.items() if name not in copied]
     said = _build(run, dbt.changed_args(run.settings, logs, plan.state, anew))
-    return f"{said}; {len(copied)} marts copied from version {plan.live}"
+    return f"{said}; {len(copied)} of {len(marts)} marts copied from version {plan.live}"
 
 
 def _prepare(run: "Run") -> None:
     left = prepare(run.session, run.record.run_id, run.record.git_commit)
+    if run.record.git_dirty or run.record.git_commit is None:
+        keep_models(run.settings.root, run.folder.path)
     if left and left != run.record.run_id:
         run.note(f"dropped the marts that run {left} had built and not published")
 

@@ -62,6 +62,9 @@ def _load(run: "Run", name: str, window: "Window | None", allow_empty: tuple[str
                 record=record,
                 **options,
             )
+        except KeyboardInterrupt:
+            record.error = "interrupted"
+            raise
         except RowsRejected as error:
             raise DataRejected(str(error)) from error
         except WrongSetting as error:

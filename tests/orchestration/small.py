@@ -1,15 +1,16 @@
 """A project of one source, one staging model and one mart: real dbt in a second, not ten."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from orchestration.console import Console
 from orchestration.run import Run, recorded_run
 from orchestration.settings import ROOT, Settings
+from orchestration.steps import deployment, publication, rollback, whole_run
 from orchestration.warehouse import Warehouse
-from orchestration.workflow import execute
+from orchestration.workflow import Step, execute
 from tests.databases import query
 from tests.newcomer import settings_for
 
@@ -94,12 +95,13 @@ class SmallPipe:
     def __init__(self, root: Path, warehouse: Warehouse) -> None:
         self.root, self.warehouse = make_small_project(root), warehouse
         self.run_id = ""
+        self.variables: dict[str, str] = {}
         load(warehouse, 5, 7)
 
     @property
     def settings(self) -> Settings:
         variables = {"ECLUSE_PUBLISH_TIMEOUT_SECONDS": "1", "ECLUSE_RUN_ID": self.run_id}
-        return settings_for(self.root, self.warehouse, **variables)
+        return settings_for(self.root, self.warehouse, **variables, **self.variables)
 
     def write(self, name: str, text: str) -> None:
         """Change a file of dbt_project."""
@@ -123,13 +125,26 @@ class SmallPipe:
 
     def run(self, *leave_out: str) -> Run:
         """Build, publish, collect: what `ecluse run` does after ingestion."""
-        from orchestration.steps import whole_run
+        return self.perform(whole_run, "ingest", *leave_out)
 
-        leave_out = ("ingest", *leave_out)
+    def perform(self, plan: Callable[[Run], tuple[Step, ...]], *leave_out: str) -> Run:
+        """A recorded run of the steps that `plan` makes."""
         with self.open() as run:
-            steps = tuple(step for step in whole_run(run) if step.name not in leave_out)
-            execute(steps, run.record, run.changed)
+            steps = tuple(step for step in plan(run) if step.name not in leave_out)
+            execute(steps, run.record, run.changed, run.try_again)
         return run
+
+    def publish(self, built_by: str) -> Run:
+        """`ecluse publish`, without the docs."""
+        return self.perform(lambda run: publication(run, built_by), "collect")
+
+    def roll_back(self, to: str = "previous", hold: bool = False) -> Run:
+        """`ecluse rollback`."""
+        return self.perform(lambda run: rollback(run, to, hold))
+
+    def deploy(self, full: bool = False) -> Run:
+        """`ecluse deploy`, without the docs."""
+        return self.perform(lambda run: deployment(run, full), "collect")
 
     def amounts(self, schema: str = "marts") -> list[int]:
         """What readers see."""

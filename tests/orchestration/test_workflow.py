@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestration.records import RunRecord
+from orchestration.records import RunRecord, StepRecord
 from orchestration.workflow import Step, execute
 
 
@@ -115,3 +115,31 @@ def test_a_record_that_cannot_be_saved_stops_the_run(story: Story) -> None:
     with pytest.raises(OSError, match="disk full"):
         execute((story.step("a"), story.step("b")), story.record, full)
     assert story.ran == []
+
+
+def test_a_step_is_begun_again_as_long_as_that_is_worth_it(story: Story) -> None:
+    fails = iter([ValueError("one"), ValueError("two"), None])
+    asked = []
+
+    def act() -> str:
+        if error := next(fails):
+            raise error
+        return "at last"
+
+    def try_again(entry: StepRecord, error: BaseException) -> bool:
+        asked.append((entry.step, str(error)))
+        return True
+
+    execute((Step("build", act),), story.record, story.changed, try_again)
+    assert asked == [("build", "one"), ("build", "two")]
+    assert story.record.steps[0].detail == "at last"
+    assert story.statuses == ["done"]
+
+
+def test_an_interruption_is_never_tried_again(story: Story) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        execute(
+            (story.step("build", KeyboardInterrupt()),), story.record, story.changed,
+            lambda entry, error: True,
+        )  # fmt: skip
+    assert story.ran == ["build"]

@@ -1,0 +1,142 @@
+"""Old versions rebuilt: from the code of then and the raw rows of then, to the same checksums."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ingestion.demo_api.serve import running
+from orchestration.warehouse import Warehouse
+from tests.databases import make_database, query
+from tests.newcomer import copy_project, ecluse
+
+pytestmark = pytest.mark.slow
+
+FIRST_DAY, RUNS = 30, ("first", "second", "third")
+CUSTOMERS = "dbt_project/models/marts/customers/customers.sql"
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = copy_project(tmp_path_factory.mktemp("replay") / "clone")
+    (root / ".gitignore").write_text("/home\n/runs\n/target\n/logs\n/.warehouse\n__pycache__/\n")
+    git(root, "init", "-q")
+    commit(root)
+    return root
+
+
+def git(root: Path, *args: str) -> None:
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+    subprocess.run(["git", "-C", str(root), *who, *args], check=True, capture_output=True)
+
+
+def commit(root: Path) -> None:
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "as it stands")
+
+
+@pytest.fixture(scope="module")
+def shop(server: Warehouse, clone: Path) -> Warehouse:
+    """Three days, three runs, two kinds of code, one of them never committed."""
+    warehouse = make_database(server)
+    changes = {"second": ("'prospect'", "'no order yet'"), "third": ("'no order yet'", "'prospect'")}
+    for day, name in enumerate(RUNS):
+        if name in changes:
+            model = clone / CUSTOMERS
+            model.write_text(model.read_text().replace(*changes[name]))
+        with running(orders=1_500, days=FIRST_DAY + day) as url:
+            done = ecluse(
+                clone, "run", warehouse=warehouse, SOURCES__JAFFLE_SHOP__BASE_URL=url,
+                ECLUSE_RUN_ID=name,
+            )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    return warehouse
+
+
+@pytest.fixture
+def replay(clone: Path, shop: Warehouse) -> Callable:
+    def again(name: str, *args: str) -> tuple[int, dict, str]:
+        done = ecluse(clone, "replay", name, "--json", *args, warehouse=shop)
+        return done.returncode, json.loads(done.stdout), done.stderr
+
+    return again
+
+
+def schemas(warehouse: Warehouse) -> list[str]:
+    found = "select nspname from pg_namespace where nspname like 'replay%' or nspname like 'stag%'"
+    return [name for (name,) in query(warehouse, found)]
+
+
+def test_each_run_replays_to_what_it_published(replay: Callable, shop: Warehouse) -> None:
+    tables = "select relname, oid from pg_class where relnamespace in "
+    tables += "('marts'::regnamespace, 'staging'::regnamespace, 'intermediate'::regnamespace)"
+    before = sorted(query(shop, tables))
+    for name in RUNS:
+        code, run, said = replay(name)
+        assert code == 0, said
+        assert run["steps"][1]["detail"].startswith("identical: 8 marts, "), run["steps"]
+    assert sorted(query(shop, tables)) == before, "readers and models notice nothing"
+    assert schemas(shop) == ["staging"]
+
+
+def test_the_code_is_that_of_the_run_also_when_it_was_never_committed(
+    replay: Callable, clone: Path
+) -> None:
+    first, second = replay("first")[1], replay("second")[1]
+    assert first["steps"][0]["detail"].startswith("version 1 from commit ")
+    assert second["steps"][0]["detail"].startswith("version 2 from second/code.tar.gz, as of load ")
+    (clone / "runs/second/code.tar.gz").rename(clone / "away")
+    try:
+        code, run, _ = replay("second")
+        assert code == 3, "the commit alone is other code, and the replay sees that"
+        assert [note for note in run["notes"] if note.startswith("customers: ")]
+    finally:
+        (clone / "away").rename(clone / "runs/second/code.tar.gz")
+
+
+def test_a_row_of_raw_that_was_changed_is_found_and_named(
+    server: Warehouse, clone: Path, shop: Warehouse
+) -> None:
+    tampered = make_database(server, like=shop)
+    ((order, customer),) = query(
+        tampered,
+        "update raw_jaffle_shop.orders set subtotal = subtotal + 1, order_total = order_total + 1 "
+        "where id = (select min(id) from raw_jaffle_shop.orders) returning id, customer_id",
+    )
+
+    def again(name: str) -> dict:
+        done = ecluse(clone, "replay", name, "--json", warehouse=tampered)
+        assert done.returncode == 3, done.stderr
+        return json.loads(done.stdout)
+
+    kept = again("third")
+    assert kept["status"] == "rejected"
+    notes = "\n".join(kept["notes"])
+    assert order in notes
+    assert customer in notes
+    assert "orders: " in notes
+    assert "products: " not in notes
+    dropped = again("first")
+    assert any("because version 1 was dropped" in note for note in dropped["notes"])
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("never", "is not there"), ("77", "is not there")]
+)
+def test_what_was_never_published_cannot_be_replayed(
+    replay: Callable, name: str, said: str
+) -> None:
+    code, _, error = replay(name)
+    assert code == 2
+    assert said in error
+
+
+def test_what_is_kept_on_request_is_dropped_by_the_next(
+    replay: Callable, shop: Warehouse
+) -> None:
+    assert replay("third", "--keep")[0] == 0
+    assert len(schemas(shop)) > 1
+    assert replay("third")[0] == 0
+    assert schemas(shop) == ["staging"]
