@@ -16,7 +16,7 @@ from orchestration.warehouse import Warehouse
 from tests.newcomer import copy_project, ecluse, environment
 
 COMMANDS = {
-    "run", "ingest", "deploy", "publish", "versions", "rollback", "status", "runs", "env", "psql",
+    "run", "ingest", "deploy", "publish", "versions", "rollback", "diff", "status", "runs", "env", "psql",
     "docs", "stop", "settings", "demo-api",
 }  # fmt: skip
 
