@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from orchestration import dbt
 from orchestration.environment import replay_environment
 from orchestration.errors import BuildBroke, ConfigurationError, ReplayDiffers
-from orchestration.history.compact import oldest_replayable
-from orchestration.history.diff import compare, in_words
+from orchestration.history.compactions import oldest_replayable
+from orchestration.history.diff import compare
+from orchestration.history.version_diff import details, headline
 from orchestration.provenance import restore_models, versions
 from orchestration.publication.checksums import checksums
 from orchestration.publication.sql import ddl, schema_exists
@@ -141,7 +142,8 @@ class Replay:
         masked = marts_of(cursor, version).get(mart, [])
         where = version.clear_schema if masked else version.schema
         new = (f"{self.prefix}_marts", mart)
-        return in_words(compare(cursor, (where, mart), new, masked, self.limit))
+        change = compare(cursor, (where, mart), new, masked, self.limit)
+        return "; ".join((f"{mart}: {headline(change)}", *details(change)))
 
     def _drop_leftovers(self, cursor: "cursor") -> None:
         """Ours, and those of a replay that was killed: we hold the lock."""

@@ -16,8 +16,8 @@ from orchestration.warehouse import Warehouse
 from tests.newcomer import copy_project, ecluse, environment
 
 COMMANDS = {
-    "run", "ingest", "deploy", "publish", "versions", "rollback", "status", "runs", "env", "psql",
-    "docs", "stop", "settings", "demo-api",
+    "run", "ingest", "deploy", "publish", "versions", "rollback", "replay", "diff", "status",
+    "runs", "env", "psql", "docs", "stop", "settings", "demo-api",
 }  # fmt: skip
 
 
