@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from orchestration import ops
 from orchestration.console import Console
+from orchestration.dead_runs import bury
 from orchestration.environment import tool_environment
 from orchestration.errors import (
     BAD_DATA,
@@ -20,6 +21,7 @@ from orchestration.errors import (
     EcluseError,
     interrupt_code,
 )
+from orchestration.interrupts import interruptible
 from orchestration.lock import run_lock
 from orchestration.provenance import git_state, versions
 from orchestration.records import BROKEN as BROKE
@@ -32,7 +34,6 @@ from orchestration.records import (
     WAITING,
     RunFolder,
     RunRecord,
-    mark_dead_files,
     new_run_id,
 )
 from orchestration.settings import Settings
@@ -88,16 +89,16 @@ def recorded_run(
     folder = RunFolder(settings.runs_dir, record.run_id)
     folder.save(record)
     try:
-        warehouse = open_warehouse(settings)
+        warehouse = open_warehouse(settings, record.notes.append)
         record.warehouse = str(warehouse)
         os.environ.update(tool_environment(settings, warehouse))
         with run_lock(warehouse, record.run_id, wait, console.say) as session:
             ops.create_tables(session)
             run = Run(settings, warehouse, record, folder, console, session)
             record.status = RUNNING
-            _bury(run)
+            record.notes += bury(session, settings.runs_dir, record)
             try:
-                with warehouse.explained(session), _disk_explained():
+                with interruptible(), warehouse.explained(session), _disk_explained():
                     yield run
             except BaseException as error:
                 _fail(record, error)
@@ -154,15 +155,6 @@ def _run_id(settings: Settings) -> str:
     if (settings.runs_dir / given / "run.json").exists():
         raise ConfigurationError(f"There is a run {given!r} already: give ECLUSE_RUN_ID anew.")
     return given
-
-
-def _bury(run: Run) -> None:
-    """We hold the lock, so every other run that says "running" was killed."""
-    alive = run.record.run_id
-    dead = set(mark_dead_files(run.settings.runs_dir, run.record))
-    dead |= set(ops.mark_dead_rows(run.session, alive))
-    for run_id in sorted(dead):
-        run.note(f"run {run_id} was found dead and is marked as aborted")
 
 
 def _fail(record: RunRecord, error: BaseException) -> None:
