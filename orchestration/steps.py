@@ -83,9 +83,8 @@ def ingest(
                     record.error = "interrupted"
                     raise interrupt from None
                 raise IngestionStopped(str(error)) from error
-        if record.mended:
-            mended = ", ".join(f"{table} {rows:,}" for table, rows in record.mended.items())
-            run.note(f"removed or revived rows that a dead load had left in {name}: {mended}")
+        for deed in record.healed():
+            run.note(f"{name}: {deed}")
         if record.retries:
             run.note(f"{name}: faults of the API that retries got over: {len(record.retries)}")
     return "; ".join(map(_said, run.record.loads))
@@ -100,7 +99,7 @@ def build(run: Run) -> str:
     """
     target, logs = dbt.build_path(run.settings), run.folder.path / "logs"
     keep = run.folder.path / "dbt"
-    dbt.forget_artifacts(target, ("sources.json", "run_results.json"))
+    dbt.forget_artifacts(target, ("manifest.json", "sources.json", "run_results.json"))
     prepare(run.session)
     dbt.run_dbt(dbt.freshness_args(run.settings, logs))
     dbt.keep_artifacts(target, keep, ("sources.json",))
