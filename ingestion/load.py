@@ -1,6 +1,5 @@
 """Load one source into raw, all of it or nothing of it, and say what happened."""
 
-import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from ingestion.errors import SourceFailed, WrongSetting, find_cause
-from ingestion.heal import heal
+from ingestion.heal import drop_packages, heal
 from ingestion.home import at_home
 from ingestion.progress import Progress, Watch, ignore
 from ingestion.registry import find_source
@@ -41,8 +40,20 @@ class LoadRecord:
     endpoints: dict[str, str] = field(default_factory=dict)  # resource -> its URL, no secrets
     retries: list[str] = field(default_factory=list)  # faults of the API that a retry got over
     mended: dict[str, int] = field(default_factory=dict)  # table -> rows a dead load had left
+    dropped: list[str] = field(default_factory=list)  # packages of a dead load, never to be loaded
     schema_hash: str | None = None
     error: str | None = None
+
+    def healed(self) -> list[str]:
+        """What had to be put right before this load, a sentence for each deed."""
+        mended = ", ".join(f"{table} {rows:,}" for table, rows in self.mended.items())
+        return [
+            *(
+                f"dropped the package {package} that a dead load had left"
+                for package in self.dropped
+            ),
+            *([f"removed or revived rows that a dead load had left: {mended}"] if mended else []),
+        ]
 
 
 def load(
@@ -74,7 +85,7 @@ def load(
     """
     make_source = find_source(name)
     record = record or LoadRecord(name, f"raw_{name}", datetime.now(UTC))
-    shutil.rmtree(pipelines_dir / name, ignore_errors=True)
+    record.dropped = drop_packages(pipelines_dir / name)
     with at_home():
         progress = Progress(record, watch)
         pipeline = dlt.pipeline(

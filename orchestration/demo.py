@@ -37,7 +37,9 @@ def demo_source(settings: Settings, moves: bool = True) -> Iterator[str]:
     if settings.demo_data or not moves:
         return
     _file(settings).parent.mkdir(parents=True, exist_ok=True)
-    _file(settings).write_text(json.dumps({"days_loaded": days}))
+    part = _file(settings).with_suffix(".part")  # half a number would open the shop anew
+    part.write_text(json.dumps({"days_loaded": days}))
+    part.replace(_file(settings))
 
 
 def _next_days(settings: Settings) -> int:

@@ -24,6 +24,12 @@ class WarehouseUnreachable(EcluseError):
     exit_code = USAGE
 
 
+class WarehouseLost(WarehouseUnreachable):
+    """Postgres went away while a run was at work."""
+
+    exit_code = BROKEN
+
+
 class WarehouseForbids(EcluseError):
     """The warehouse user lacks a right that a run needs."""
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestration.records import ABORTED, RUNNING, RunRecord
+from orchestration.records import ABORTED, DEAD, PUBLISHED, RUNNING, RunRecord
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
@@ -85,15 +85,27 @@ def status_of(session: "connection", run_id: str) -> str | None:
         return (cursor.fetchone() or (None,))[0]
 
 
-def mark_dead_rows(session: "connection", alive: str) -> list[str]:
-    """Mark every other run that still says "running" as aborted; to be called under the lock."""
+def unended_rows(session: "connection", alive: str) -> list[str]:
+    """The other runs that have no end here."""
     with session.cursor() as cursor:
         cursor.execute(
-            "update ops.runs set status = %s, reason = 'killed: found dead by the next run' "
-            "where status = %s and run_id <> %s returning run_id",
-            (ABORTED, RUNNING, alive),
+            "select run_id from ops.runs where run_id <> %s and status in (%s, %s) "
+            "and exit_code is null and reason is null",
+            (alive, RUNNING, PUBLISHED),
         )
-        return [row[0] for row in cursor.fetchall()]
+        return [run_id for (run_id,) in cursor.fetchall()]
+
+
+def end_row(session: "connection", run_id: str, end: dict[str, Any]) -> None:
+    """Write down the end of a run that could not do so itself; without a status, that it died."""
+    names = ("status", "exit_code", "finished_at", "reason")
+    status, *told, reason = (end.get(name) for name in names)
+    with session.cursor() as cursor:
+        cursor.execute(
+            "update ops.runs set status = coalesce(%s, nullif(status, %s), %s), exit_code = %s, "
+            "finished_at = %s, reason = %s where run_id = %s",
+            (status, RUNNING, ABORTED, *told, reason if end else DEAD, run_id),
+        )
 
 
 def _rows(run: dict[str, str], found: Iterable[Any]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import socket
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from orchestration.errors import ConfigurationError
 
 WAITING = "waiting"  # for the warehouse and for the lock
 RUNNING, ABORTED, CANCELLED = "running", "aborted", "cancelled"
+DEAD = "killed: found dead by the next run"
 OWN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 PUBLISHED, PASSED, REJECTED, BROKEN = "published", "passed", "rejected", "broken"
 
@@ -108,34 +110,53 @@ def read_runs(runs_dir: Path, most: int | None = None) -> list[dict[str, Any]]:
     for path in sorted(runs_dir.glob("*/run.json"), key=_age_key, reverse=True):
         if most is not None and len(found) >= most:
             break
-        try:
-            run = json.loads(path.read_text())
-        except (OSError, ValueError):
-            continue
-        if isinstance(run, dict) and run.get("run_id") == path.parent.name:
+        if run := read_run(runs_dir, path.parent.name):
             found.append(run)
     return found
 
 
-def mark_dead_files(runs_dir: Path, mine: RunRecord) -> list[str]:
+def read_run(runs_dir: Path, run_id: str) -> dict[str, Any]:
+    """The record of a run; empty when there is none that can be read."""
+    try:
+        run = json.loads((runs_dir / run_id / "run.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    fits = isinstance(run, dict) and run.get("run_id") == run_id and "status" in run
+    return run if fits else {}
+
+
+def mark_dead_files(runs_dir: Path, mine: RunRecord, known: Collection[str] = ()) -> list[str]:
     """Mark the dead runs as aborted; to be called by the run that holds the lock.
 
-    Under the lock every other run of this warehouse that still says "running" is dead. A run that
-    waits for the lock is dead when its process is.
+    Under the lock every other run of this warehouse that has no end is dead. A run that waits for
+    the lock is dead when its process is. One that died after it had published stays so.
+
+    Args:
+        runs_dir: where the records are.
+        mine: the run that looks; it lives.
+        known: ids of runs without an end in ops, on whatever host: each container has one.
 
     Returns:
         The ids of the runs found dead.
     """
     dead = []
     for run in read_runs(runs_dir):
-        if run["run_id"] == mine.run_id or run.get("host") != mine.host:
-            continue
-        under_our_lock = run.get("status") == RUNNING and run.get("warehouse") == mine.warehouse
-        if under_our_lock or (run.get("status") == WAITING and not _lives(run.get("pid"))):
-            run.update(status=ABORTED, reason="killed: found dead by the next run")
+        if run["run_id"] != mine.run_id and _is_dead(run, mine, known):
+            run.update(status=ABORTED if run["status"] != PUBLISHED else PUBLISHED, reason=DEAD)
             _write_whole(runs_dir / run["run_id"] / "run.json", json.dumps(run, indent=1))
             dead.append(run["run_id"])
     return dead
+
+
+def _is_dead(run: dict[str, Any], mine: RunRecord, known: Collection[str]) -> bool:
+    if run["status"] == WAITING:
+        lives = run.get("pid") != mine.pid and _lives(run.get("pid"))
+        return run.get("host") == mine.host and not lives
+    ended = run.get("exit_code") is not None or run.get("reason") is not None
+    if ended or run["status"] not in {RUNNING, PUBLISHED}:
+        return False
+    same = run.get("host") == mine.host and run.get("warehouse") == mine.warehouse
+    return same or run["run_id"] in known
 
 
 def _age_key(path: Path) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from orchestration import ops
 from orchestration.console import Console
+from orchestration.dead_runs import bury
 from orchestration.environment import tool_environment
 from orchestration.errors import (
     BAD_DATA,
@@ -20,10 +21,12 @@ from orchestration.errors import (
     ConfigurationError,
     EcluseError,
     RunLocked,
+    WarehouseLost,
     WarehouseUnreachable,
     interrupt_code,
 )
 from orchestration.faults import PAUSES, passing_fault
+from orchestration.interrupts import interruptible
 from orchestration.lock import run_lock, take_lock
 from orchestration.provenance import git_state, versions
 from orchestration.records import BROKEN as BROKE
@@ -37,7 +40,6 @@ from orchestration.records import (
     RunFolder,
     RunRecord,
     StepRecord,
-    mark_dead_files,
     new_run_id,
 )
 from orchestration.settings import Settings
@@ -70,6 +72,10 @@ class Run:
         url = self.settings.loader_url
         return parse_url(url, "ECLUSE_LOADER_URL") if url else self.warehouse
 
+    def lost(self) -> bool:
+        """Whether the connection that holds the lock is gone."""
+        return bool(self.session.closed)
+
     def try_again(self, step: StepRecord, error: BaseException) -> bool:
         """Whether `step` may be begun again: after a fault that passes, a pause, and with our lock.
 
@@ -100,12 +106,12 @@ class Run:
         deadline = time.monotonic() + PATIENCE
         while self.session.closed:
             try:
-                open_warehouse(self.settings)
+                open_warehouse(self.settings, self.note)
                 who = self.record.run_id
                 self.session = take_lock(self.warehouse, who, PATIENCE, self.console.say)
-            except WarehouseUnreachable:
+            except WarehouseUnreachable as error:
                 if time.monotonic() > deadline:
-                    raise
+                    raise WarehouseLost(str(error)) from error
                 time.sleep(0.5)
         if ops.status_of(self.session, self.record.run_id) != RUNNING:
             raise RunLocked("Another run took over while Postgres was away: this one ends here.")
@@ -149,16 +155,16 @@ def recorded_run(
     folder = RunFolder(settings.runs_dir, record.run_id)
     folder.save(record)
     try:
-        warehouse = open_warehouse(settings)
+        warehouse = open_warehouse(settings, record.notes.append)
         record.warehouse = str(warehouse)
         os.environ.update(tool_environment(settings, warehouse))
         with run_lock(warehouse, record.run_id, wait, console.say) as session:
             ops.create_tables(session)
             run = Run(settings, warehouse, record, folder, console, session)
             record.status = RUNNING
-            _bury(run)
+            record.notes += bury(session, settings.runs_dir, record)
             try:
-                with warehouse.explained(lambda: bool(run.session.closed)), _disk_explained():
+                with interruptible(), warehouse.explained(run.lost), _disk_explained():
                     yield run
             except BaseException as error:
                 _fail(record, error)
@@ -216,15 +222,6 @@ def _run_id(settings: Settings) -> str:
     if (settings.runs_dir / given / "run.json").exists():
         raise ConfigurationError(f"There is a run {given!r} already: give ECLUSE_RUN_ID anew.")
     return given
-
-
-def _bury(run: Run) -> None:
-    """We hold the lock, so every other run that says "running" was killed."""
-    alive = run.record.run_id
-    dead = set(mark_dead_files(run.settings.runs_dir, run.record))
-    dead |= set(ops.mark_dead_rows(run.session, alive))
-    for run_id in sorted(dead):
-        run.note(f"run {run_id} was found dead and is marked as aborted")
 
 
 def _fail(record: RunRecord, error: BaseException) -> None:

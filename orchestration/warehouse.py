@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from orchestration.embedded import EmbeddedServer
-from orchestration.errors import ConfigurationError, WarehouseForbids, WarehouseUnreachable
+from orchestration.errors import (
+    ConfigurationError,
+    WarehouseForbids,
+    WarehouseLost,
+    WarehouseUnreachable,
+)
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
@@ -126,7 +131,7 @@ class Warehouse:
 
         Raises:
             WarehouseForbids: with the GRANT to ask for, where one statement gives the right.
-            WarehouseUnreachable: the server went away under our hands.
+            WarehouseLost: the server went away under our hands.
         """
         import psycopg2
         from psycopg2.errors import InsufficientPrivilege
@@ -148,7 +153,7 @@ class Warehouse:
             if not lost():
                 raise
             said = " ".join(str(error).split())
-            raise WarehouseUnreachable(
+            raise WarehouseLost(
                 f"Postgres ({self}) went away: {said}. Start it and run again."
             ) from error
 
@@ -192,15 +197,22 @@ def locate(settings: Settings) -> Warehouse:
     return Warehouse(str(socket), 5432, "postgres", "", "postgres")
 
 
-def open_warehouse(settings: Settings) -> Warehouse:
+def open_warehouse(settings: Settings, tell: Callable[[str], None] = lambda _: None) -> Warehouse:
     """The warehouse of these settings, started if it is the embedded one, and known to answer.
+
+    Args:
+        settings: which warehouse.
+        tell: gets a sentence when the embedded server had to be brought back from the dead.
 
     Raises:
         ConfigurationError, WarehouseUnreachable: with the sentence to show.
     """
     warehouse = locate(settings)
     if not settings.warehouse_url:
-        EmbeddedServer(settings.state_dir).start()
+        server = EmbeddedServer(settings.state_dir)
+        killed = server.was_killed()
+        if server.start() and killed:
+            tell("the embedded server was found dead; it was started again and recovered")
     with warehouse.session() as session:
         version = session.server_version
     if version < OLDEST_SERVER:

@@ -23,7 +23,7 @@ def build(run: "Run") -> str:
     """
     target, keep = dbt.build_path(run.settings), run.folder.path / "dbt"
     logs = run.folder.path / "logs"
-    dbt.forget_artifacts(target, ("sources.json", "run_results.json"))
+    dbt.forget_artifacts(target, ("manifest.json", "sources.json", "run_results.json"))
     _prepare(run)
     dbt.run_dbt(dbt.freshness_args(run.settings, logs))
     dbt.keep_artifacts(target, keep, ("sources.json",))
@@ -47,7 +47,7 @@ def deploy(run: "Run", full: bool = False) -> str:
     if plan.state is None:
         run.note(f"everything is built anew: {plan.why}")
         return build(run)
-    dbt.forget_artifacts(target, ("run_results.json",))
+    dbt.forget_artifacts(target, ("manifest.json", "run_results.json"))
     changed = dbt.changed_nodes(run.settings, logs, plan.state)
     marts = artifacts.read_marts(target)
     copied = {name for node, name in marts.items() if node not in changed} & plan.tables

@@ -74,9 +74,8 @@ def _load(run: "Run", name: str, window: "Window | None", allow_empty: tuple[str
                 record.error = "interrupted"
                 raise interrupt from None
             raise IngestionStopped(str(error)) from error
-    if record.mended:
-        mended = ", ".join(f"{table} {rows:,}" for table, rows in record.mended.items())
-        run.note(f"removed or revived rows that a dead load had left in {name}: {mended}")
+    for deed in record.healed():
+        run.note(f"{name}: {deed}")
     if record.retries:
         run.note(f"{name}: faults of the API that retries got over: {len(record.retries)}")
 

@@ -5,6 +5,7 @@ import time
 
 import dlt
 import pytest
+from dlt.destinations.exceptions import DatabaseException
 
 from ingestion.errors import RowsRejected
 from ingestion.heal import heal
@@ -59,6 +60,41 @@ def test_rows_of_a_dead_load_are_removed_and_what_it_retired_is_revived(peer, lo
     assert record.mended == {"orders": 2, "orders__items": 4, "customers": 2}
     assert contents(loaded) == before
     assert set(record.loaded.values()) == {0}
+
+
+def test_a_snapshot_that_was_never_merged_and_a_cursor_that_never_counted_are_removed(
+    peer, loaded, load_into
+):
+    run(
+        loaded,
+        "insert into raw_jaffle_shop_loading.customers select * from raw_jaffle_shop.customers",
+        f"insert into raw_jaffle_shop._dlt_pipeline_state select version, engine_version, "
+        f"pipeline_name, state, created_at, version_hash, '{DEAD}', _dlt_id || 'x' "
+        "from raw_jaffle_shop._dlt_pipeline_state limit 1",
+    )
+    record = load_into(loaded, peer.url)
+    assert record.mended == {"_dlt_pipeline_state": 1, "raw_jaffle_shop_loading.customers": 3}
+    assert record.healed() == [
+        "removed or revived rows that a dead load had left: _dlt_pipeline_state 1, "
+        "raw_jaffle_shop_loading.customers 3"
+    ]
+    assert query(loaded, "select count(*) from raw_jaffle_shop_loading.customers") == [(0,)]
+    assert load_into(loaded, peer.url).healed() == []
+
+
+def test_a_healing_that_is_killed_half_way_has_changed_nothing(loaded, tmp_path):
+    run(loaded, ORDERS_OF_THE_DEAD, RETIRED, REPLACED)
+    before = contents(loaded)
+    trap = "create function no() returns trigger language plpgsql as $$begin raise 'no'; end$$; "
+    trap += "create trigger no before delete on raw_jaffle_shop.orders execute function no()"
+    run(loaded, trap)
+    pipeline = dlt.pipeline(
+        "heal", str(tmp_path), destination=dlt.destinations.postgres(loaded.url()),
+        dataset_name="raw_jaffle_shop",
+    )  # fmt: skip
+    with pytest.raises(DatabaseException), pipeline.sql_client() as client:
+        heal(client)
+    assert contents(loaded) == before
 
 
 def test_a_healthy_raw_is_left_alone(peer, loaded, load_into):

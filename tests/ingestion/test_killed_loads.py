@@ -110,6 +110,7 @@ def test_the_load_after_a_killed_one_ends_like_an_undisturbed_one(graveyard, dea
     assert completed(warehouse) == loads + 1
     if stage != "load":
         assert record.mended == {}, "it had written nothing"
+    assert len(record.dropped) == (stage != "extract"), "the package that was pending is named"
     if done > 8:
         assert set(record.mended) & {"customers", "products", "supplies"}, "some merges were done"
 

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg2
 import pytest
 
 from orchestration.embedded import EmbeddedServer, binary
 from orchestration.errors import ConfigurationError, WarehouseUnreachable
-from orchestration.warehouse import Warehouse
+from orchestration.settings import load_settings
+from orchestration.warehouse import Warehouse, open_warehouse
 from tests.databases import query
 
 START = "import sys; from pathlib import Path; from orchestration.embedded import EmbeddedServer; "
@@ -138,12 +140,12 @@ def test_after_a_kill_9_of_the_server_a_start_heals_and_the_data_is_whole(
     assert query(place(shared), "select n from survives") == [(8,)]
 
 
-def test_a_start_waits_for_the_orphans_of_a_killed_server(shared: EmbeddedServer) -> None:
+def test_a_start_ends_the_orphans_of_a_killed_server(shared: EmbeddedServer) -> None:
     session = place(shared).connect()
     worker = session.info.backend_pid
     with ThreadPoolExecutor(1) as pool:
-        # a query that never looks up: its process outlives the postmaster for some seconds
-        busy = "select count(*) from generate_series(1, 25000000) as a(n) where sqrt(n) < 0"
+        # a query that never looks up: its process would outlive the postmaster by hours
+        busy = "select count(*) from (select generate_series(1, 100000000000)) as endless"
         running = pool.submit(session.cursor().execute, busy)
         time.sleep(0.5)
         pid = postmaster(shared)
@@ -151,7 +153,76 @@ def test_a_start_waits_for_the_orphans_of_a_killed_server(shared: EmbeddedServer
         wait_until_gone(pid)
         assert Path(f"/proc/{worker}").exists()
         assert shared.start() is True
-        running.exception(timeout=60)
+        assert isinstance(running.exception(timeout=60), psycopg2.OperationalError)
+    wait_until_gone(worker)
+
+
+def test_a_start_waits_for_a_server_that_recovers_by_itself(shared: EmbeddedServer) -> None:
+    before = postmaster(shared)
+    session = place(shared).connect()
+    os.kill(session.info.backend_pid, signal.SIGKILL)  # the postmaster ends all, and begins again
+    for _ in range(20):
+        shared.start()
+        assert postmaster(shared) == before
+        time.sleep(0.02)
+    assert query(place(shared), "select 1") == [(1,)]
+
+
+def test_a_killed_server_that_nobody_reaps_is_no_obstacle(tmp_path: Path) -> None:
+    server = EmbeddedServer(tmp_path)
+    heedless = subprocess.Popen(
+        [sys.executable, "-c", f"{START}; import time; time.sleep(60)", str(tmp_path)]
+    )
+    try:
+        while not server.is_running():
+            time.sleep(0.05)
+        pid = postmaster(server)
+        os.kill(pid, signal.SIGKILL)
+        time.sleep(0.2)
+        os.kill(pid, 0)  # it is a zombie: both lock files name a process that there is
+        assert server.was_killed()
+        assert server.start() is True
+        assert query(place(server), "select 1") == [(1,)]
+    finally:
+        server.stop()
+        heedless.kill()
+        heedless.wait()
+
+
+def test_lock_files_that_name_another_postgres_are_no_obstacle_and_it_is_left_alone(
+    shared: EmbeddedServer, tmp_path: Path
+) -> None:
+    """As after a restart of the machine, or of a container: pids are given out anew."""
+    server = EmbeddedServer(tmp_path)
+    server.start()
+    pid, other = postmaster(server), postmaster(shared)
+    os.kill(pid, signal.SIGKILL)
+    wait_until_gone(pid)
+    for file in (server.data / "postmaster.pid", server.socket_dir / ".s.PGSQL.5432.lock"):
+        file.write_text(file.read_text().replace(str(pid), str(other), 1))
+    try:
+        assert server.stop() is False
+        assert server.start() is True
+        assert query(place(server), "select 1") == [(1,)]
+    finally:
+        assert server.stop() is True
+    assert shared.is_running()
+
+
+def test_who_opens_the_warehouse_is_told_that_its_server_was_found_dead(tmp_path: Path) -> None:
+    settings, told = load_settings({}, tmp_path), []
+    server = EmbeddedServer(settings.state_dir)
+    open_warehouse(settings, told.append)
+    try:
+        os.kill(postmaster(server), signal.SIGKILL)
+        wait_until_gone(postmaster(server))
+        open_warehouse(settings, told.append)
+        open_warehouse(settings, told.append)
+        server.stop()
+        open_warehouse(settings, told.append)
+    finally:
+        server.stop()
+    assert told == ["the embedded server was found dead; it was started again and recovered"]
 
 
 def test_two_processes_that_start_at_once_get_one_server(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from orchestration.errors import (
     ConfigurationError,
     DataRejected,
     WarehouseForbids,
-    WarehouseUnreachable,
+    WarehouseLost,
 )
 from orchestration.records import RunFolder, RunRecord, StepRecord, read_runs
 from orchestration.run import Run, recorded_run
@@ -186,9 +186,10 @@ def test_a_right_that_a_step_lacks_is_recorded_as_the_sentence_that_is_shown(
 def test_a_server_that_dies_under_a_run_is_a_sentence_and_the_file_has_it(
     settings: Settings, warehouse: Warehouse
 ) -> None:
-    with pytest.raises(WarehouseUnreachable, match="went away"), a_run(settings) as run:
+    with pytest.raises(WarehouseLost, match="went away") as caught, a_run(settings) as run:
         query(warehouse, "select pg_terminate_backend(%s)", run.session.info.backend_pid)
         run.session.cursor().execute("select 1")
+    assert caught.value.exit_code == 1, "the run broke; no setting is wrong"
     found = read_runs(settings.runs_dir)[0]
     assert "went away" in found["reason"]
     assert "could not be written to Postgres" in found["notes"][0]

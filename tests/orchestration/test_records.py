@@ -132,7 +132,7 @@ def test_without_a_folder_there_are_no_runs(tmp_path: Path) -> None:
 def test_a_dead_run_of_this_warehouse_is_marked_once(tmp_path: Path) -> None:
     save(tmp_path, "dead", "running")
     mine = save(tmp_path, "mine", "running")
-    save(tmp_path, "done", "published")
+    save(tmp_path, "done", "published", exit_code=0)
     assert mark_dead_files(tmp_path, mine) == ["dead"]
     assert [status_of(tmp_path, name) for name in ("dead", "mine", "done")] == [
         "aborted", "running", "published",

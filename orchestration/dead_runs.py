@@ -1,0 +1,48 @@
+"""What a run does about those before it that were killed: end their sessions, mark their records.
+
+To be called under the run lock, which makes it certain that they are dead.
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestration import ops
+from orchestration.records import DEAD, PUBLISHED, RunRecord, mark_dead_files, read_run
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection
+
+# What libpq calls the sessions that dlt and dbt open for a run. The server goes on with a statement
+# whose client was killed, and whoever comes next would have to wait for its locks.
+WORKER = "ecluse worker"
+END = """
+select count(pg_terminate_backend(pid, 10000)) from pg_stat_activity
+where application_name = %s and datname = current_database() and backend_type = 'client backend'
+  and pid <> pg_backend_pid() and pg_has_role(usesysid, 'member')
+"""
+
+
+def bury(session: "connection", runs_dir: Path, mine: RunRecord) -> list[str]:
+    """End what dead runs still have at work, and mark them as aborted; a sentence for each deed.
+
+    A run whose file says how it ended is not dead: Postgres was gone before it could say so there.
+    """
+    notes = []
+    with session.cursor() as cursor:
+        cursor.execute(END, (WORKER,))
+        (ended,) = cursor.fetchone() or (0,)
+    if ended:
+        notes.append(f"sessions that a dead run had left at work in Postgres were ended: {ended}")
+    os.environ["PGAPPNAME"] = WORKER
+    unended = ops.unended_rows(session, mine.run_id)
+    dead = set(mark_dead_files(runs_dir, mine, unended))
+    for run_id in unended:
+        end = read_run(runs_dir, run_id)
+        ops.end_row(session, run_id, end)
+        dead |= {run_id} if end.get("reason", DEAD) == DEAD else set()
+    for run_id in sorted(dead):
+        published = read_run(runs_dir, run_id).get("status") == PUBLISHED
+        what = "after it had published" if published else "and is marked as aborted"
+        notes.append(f"run {run_id} was found dead {what}")
+    return notes
