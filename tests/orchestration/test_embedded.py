@@ -171,11 +171,12 @@ def test_a_start_waits_for_a_server_that_recovers_by_itself(shared: EmbeddedServ
 def test_a_killed_server_that_nobody_reaps_is_no_obstacle(tmp_path: Path) -> None:
     server = EmbeddedServer(tmp_path)
     heedless = subprocess.Popen(
-        [sys.executable, "-c", f"{START}; import time; time.sleep(60)", str(tmp_path)]
-    )
+        [sys.executable, "-c", f"{START}; print('up', flush=True); import time; time.sleep(60)",
+         str(tmp_path)], stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert heedless.stdout
     try:
-        while not server.is_running():
-            time.sleep(0.05)
+        assert heedless.stdout.readline() == b"up\n"  # from now on it looks at nothing
         pid = postmaster(server)
         os.kill(pid, signal.SIGKILL)
         time.sleep(0.2)
