@@ -36,15 +36,17 @@ WAIT = "lock table {table} in share row exclusive mode"
 DELETE = "delete from {table} where _dlt_load_id not in ({whole})"
 # dlt retires a row at the moment its load package was made, which is what the load id says, to
 # the microsecond; the id may have a seventh digit, so its rounding is allowed either neighbour.
-REVIVE = """
-update {table} set _dlt_valid_to = null
-where _dlt_valid_to is not null
-  and extract(epoch from _dlt_valid_to) not in (
-      select round(load_id::numeric, 6) + step
-      from _dlt_loads cross join (values (0), (0.000001), (-0.000001)) as neighbour (step)
-      where status = 0
-  )
+RETIRED_BY_WHOLE = """
+extract(epoch from _dlt_valid_to) in (
+    select round(load_id::numeric, 6) + step
+    from {loads} cross join (values (0), (0.000001), (-0.000001)) as neighbour (step)
+    where status = 0 and load_id <= {newest}
+)
 """
+REVIVE = f"""
+update {{table}} set _dlt_valid_to = null
+where _dlt_valid_to is not null and not ({RETIRED_BY_WHOLE})
+"""  # noqa: S608 - no value in it
 
 
 def drop_packages(folder: Path) -> list[str]:
@@ -84,7 +86,9 @@ def heal(client: SqlClientBase[Any]) -> dict[str, int]:
 def _mend(client: SqlClientBase[Any], table: str, versioned: bool) -> int:
     client.execute_sql(WAIT.format(table=table))
     count = _change(client, DELETE.format(table=table, whole=WHOLE))
-    return count + (_change(client, REVIVE.format(table=table)) if versioned else 0)
+    if versioned:
+        count += _change(client, REVIVE.format(table=table, loads="_dlt_loads", newest="load_id"))
+    return count
 
 
 def _empty(client: SqlClientBase[Any], table: str) -> int:

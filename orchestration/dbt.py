@@ -77,16 +77,32 @@ def changed_nodes(settings: Settings, log_path: Path, state: Path) -> set[str]:
     Raises:
         BuildBroke: the project does not parse.
     """
-    kinds = ("model", "seed", "snapshot")
-    listing = dbt_args(
-        settings, ("ls",), build_path(settings), log_path, "--select", "state:modified+",
-        "--state", str(state), "--output", "json", "--output-keys", "unique_id",
-        *(part for kind in kinds for part in ("--resource-type", kind)),
-    )  # fmt: skip
-    outcome = run_dbt(listing)
+    kinds = (part for kind in ("model", "seed", "snapshot") for part in ("--resource-type", kind))
+    selection = ("--select", "state:modified+", "--state", str(state), *kinds)
+    found = _list(settings, build_path(settings), log_path, ("unique_id",), *selection)
+    return {node["unique_id"] for node in found}
+
+
+def needed_history(settings: Settings, log_path: Path) -> set[tuple[str, str]]:
+    """Schema and name of the source tables with `meta: {history: needed}`.
+
+    Raises:
+        BuildBroke: the project does not parse.
+    """
+    target = docs_path(settings) / "sources"  # of its own: a run may be building
+    selection = ("--resource-type", "source", "--select", "config.meta.history:needed")
+    found = _list(settings, target, log_path, ("schema", "identifier"), *selection)
+    return {(table["schema"], table["identifier"]) for table in found}
+
+
+def _list(
+    settings: Settings, target: Path, log_path: Path, keys: tuple[str, ...], *selection: str
+) -> list[dict[str, str]]:
+    output = ("--output", "json", *(part for key in keys for part in ("--output-keys", key)))
+    outcome = run_dbt(dbt_args(settings, ("ls",), target, log_path, *selection, *output))
     if not outcome.success:
         raise BuildBroke(f"dbt ls failed: {'; '.join(outcome.said[:2])}")
-    return {json.loads(line)["unique_id"] for line in outcome.listed}
+    return [json.loads(line) for line in outcome.listed]
 
 
 def rebuild_args(

@@ -21,7 +21,7 @@ RUN_COLUMNS = (
 def create_tables(session: "connection") -> None:
     """Create what is missing; several may do so at once."""
     with session.cursor() as cursor:
-        cursor.execute("select to_regclass('ops.switches')")  # the last table that ops.sql makes
+        cursor.execute("select to_regclass('ops.compactions')")  # the last table that ops.sql makes
         if cursor.fetchone() == (None,):
             cursor.execute("begin; select pg_advisory_xact_lock(7363531)")
             cursor.execute(DDL.read_text() + "; commit")

@@ -123,6 +123,15 @@ create table if not exists ops.switches (
     held boolean not null
 );
 
+create table if not exists ops.compactions (
+    run_id text not null, -- no foreign key: what is gone is gone, whatever becomes of the record
+    source text not null,
+    compacted_at timestamptz not null default clock_timestamp(),
+    before_load text not null,
+    tables jsonb not null,
+    primary key (run_id, source)
+);
+
 alter table ops.steps add column if not exists retries text[] not null default '{}';
 
 comment on schema ops is 'Écluse: what every run did';
@@ -136,3 +145,4 @@ comment on table ops.freshness is 'The age of each source table when the run loo
 comment on table ops.versions is 'One row a version of the marts: who built it, from which newest load, where it stands';
 comment on table ops.version_marts is 'The marts of a version, with a checksum of their rows when they had passed their tests';
 comment on table ops.switches is 'Each time the marts changed for readers: a publication or a rollback';
+comment on table ops.compactions is 'Each time history was removed from raw: what load before_load superseded, rows by table';

@@ -1,8 +1,13 @@
 """Commands about the past: replay, diff, compact."""
 
+import json
+import sys
+from dataclasses import asdict
+from datetime import date
+
 import click
 
-from orchestration.cli.options import json_option, recorded, wait_option
+from orchestration.cli.options import Day, json_option, recorded, wait_option
 from orchestration.settings import load_settings
 
 
@@ -47,4 +52,37 @@ def diff(version_a: str, version_b: str, mart: str | None, limit: int, as_json: 
         click.echo(line)
 
 
-COMMANDS = (replay, diff)
+@click.command()
+@click.option("--before", type=Day(), required=True,
+              help="Remove what was superseded before this day (UTC).")  # fmt: skip
+@click.option("--yes", is_flag=True, help="Remove it without a question.")
+@wait_option
+@json_option
+def compact(before: date, yes: bool, wait: bool, as_json: bool) -> None:
+    """Remove raw history that no kept version of the marts needs, for good.
+
+    Shows first what it would remove, and asks. The current rows stay, and so does what each kept
+    version was built from; older states can then no longer be rebuilt.
+    """
+    from orchestration import steps
+    from orchestration.history.compactions import in_words
+    from orchestration.steps.compact import look
+
+    shown = None if yes else look(load_settings(), before)
+    if shown:
+        document = json.dumps(asdict(shown), default=str, indent=1)
+        click.echo(document if as_json else "\n".join(in_words(shown)))
+        if as_json or not _agreed(any(shown.counts.values())):
+            return
+    recorded("compact", wait, as_json, lambda run: steps.compaction(run, before, shown))
+
+
+def _agreed(anything: bool) -> bool:
+    """Whether somebody at a terminal says yes."""
+    if anything and sys.stdin.isatty():
+        return click.confirm("Remove these rows for good?")
+    click.echo("Nothing was removed: --yes does it." if anything else "There is nothing to remove.")
+    return False
+
+
+COMMANDS: tuple[click.Command, ...] = (replay, diff, compact)

@@ -1,10 +1,12 @@
 """The steps of a run and the orders in which they make one. Each says in a sentence what it did."""
 
+from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
 
 from orchestration.steps.build import build, deploy
 from orchestration.steps.collect import collect
+from orchestration.steps.compact import Plan, compact
 from orchestration.steps.ingest import ingest
 from orchestration.steps.publish import publish_marts, roll_back
 from orchestration.workflow import Step
@@ -57,6 +59,11 @@ def replay(run: "Run", name: str, limit: int, keep: bool) -> tuple[Step, ...]:
         Step("compare", again.compare),
         Step("clean", again.clean, always=True),
     )
+
+
+def compaction(run: "Run", before: date, shown: Plan | None) -> tuple[Step, ...]:
+    """Remove raw history that no kept version needs."""
+    return (Step("compact", partial(compact, run, before, shown)),)
 
 
 def _published_and_collected(run: "Run", built_by: str | None = None) -> tuple[Step, ...]:

@@ -16,8 +16,8 @@ from orchestration.warehouse import Warehouse
 from tests.newcomer import copy_project, ecluse, environment
 
 COMMANDS = {
-    "run", "ingest", "deploy", "publish", "versions", "rollback", "replay", "diff", "status",
-    "runs", "env", "psql", "docs", "stop", "settings", "demo-api",
+    "run", "ingest", "deploy", "publish", "versions", "rollback", "replay", "diff", "compact",
+    "status", "runs", "env", "psql", "docs", "stop", "settings", "demo-api",
 }  # fmt: skip
 
 
@@ -105,6 +105,9 @@ def test_settings_lists_every_variable_and_its_meaning(clone: Path) -> None:
         (["status", "--last", "0"], "not in the range"),
         (["docs", "--port", "99999"], "not in the range"),
         (["runs", "show"], "Missing argument"),
+        (["diff", "live"], "Missing argument"),
+        (["compact"], "Missing option '--before'"),
+        (["compact", "--before", "last year"], "write it as 2026-01-31"),
     ],
 )
 def test_a_wrong_usage_is_a_sentence_and_exit_2(clone: Path, args: list[str], said: str) -> None:

@@ -29,8 +29,8 @@ with running(orders=100, days=3) as url:
 def answers(url):
     try:
         return requests.get(f"{url}/row-counts", timeout=5).ok
-    except requests.ConnectionError:
-        return False
+    except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
+        return False  # gone, or going while it was answering
 
 
 def silent_within(url, seconds):
