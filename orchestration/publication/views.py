@@ -68,11 +68,6 @@ def can_follow(view: View) -> bool:
     return view.kind == "v" and view.ours
 
 
-def lock(cursor: "cursor", view: View) -> None:
-    """Lock the view alone: LOCK TABLE would lock all that it reads, other people's tables too."""
-    ddl(cursor, "alter view {}.{} owner to {}", view.schema, view.name, view.owner)
-
-
 def rebind(cursor: "cursor", view: View) -> str | None:
     """After the switch, read the text of the view anew; returns why it cannot be, or None."""
     import psycopg2

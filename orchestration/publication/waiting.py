@@ -10,7 +10,7 @@ from orchestration.publication.versions import Version
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor
 
-LONGEST_PAUSE = 2.0  # seconds between two tries
+LONGEST_PAUSE = 0.2  # seconds between two looks
 Holder = tuple[int, str, str, float | None]  # pid, user, query, seconds in its transaction
 # Sessions that may have a snapshot from before the tables were filled. Either sign alone would wait
 # for too many: one open writer anywhere keeps xmin old for all who come after it, and a transaction
@@ -34,7 +34,7 @@ where n.nspname = %s and l.granted and l.pid <> pg_backend_pid()
 
 
 def pauses() -> Iterator[float]:
-    """Seconds between two tries: quick at first, then kinder to the readers."""
+    """Seconds between two looks at those whom we wait for: quick at first, then kinder."""
     pause = 0.02
     while True:
         yield pause

@@ -1,0 +1,65 @@
+"""Publications in a row beside readers of every kind and pgbench: who waited, who saw what.
+
+    python -m tests.bench.publication [--publications 200] [--rows 20000]
+
+On the embedded server, and on the system's where it is installed. Each publication is a build of
+both tables (not timed) and a switch (timed). The reads that were wrong must be none; of the times
+read the percentiles, for the machine is noisy. The goals: 99 of 100 reads wait for less than 250
+ms, and a switch takes less than a second plus the longest transaction of a reader.
+"""
+
+import argparse
+import glob
+import sys
+import tempfile
+from pathlib import Path
+
+from orchestration.embedded import EmbeddedServer
+from orchestration.warehouse import Warehouse
+from tests.chaos.servers import System
+from tests.publication.load import play, table
+
+
+def main() -> int:
+    """Play on each server and print what came of it; 1 if anybody read what they must not."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--publications", type=int, default=200)
+    parser.add_argument("--rows", type=int, default=20_000, help="in each of the two marts")
+    args = parser.parse_args()
+    wrong: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        embedded = EmbeddedServer(Path(folder) / "warehouse")
+        embedded.start()
+        try:
+            warehouse = Warehouse(str(embedded.socket_dir), 5432, "postgres", "", "postgres")
+            wrong += _play("embedded", warehouse, Path(folder) / "embedded", args)
+        finally:
+            embedded.stop()
+        if not glob.glob("/usr/lib/postgresql/*/bin/postgres"):  # noqa: PTH207
+            print("the system has no PostgreSQL; apt-get install postgresql brings one")
+            return bool(wrong)
+        system = System()
+        try:
+            wrong += _play("the system's", system.warehouse, Path(folder) / "system", args)
+        finally:
+            system.stop()
+    return bool(wrong)
+
+
+def _play(name: str, warehouse: Warehouse, folder: Path, args: argparse.Namespace) -> list[str]:
+    with warehouse.session() as session:
+        print(f"\n{name} PostgreSQL {session.info.server_version // 10000}: "
+              f"{args.publications} publications of 2 x {args.rows:,} rows", flush=True)  # fmt: skip
+    load = play(
+        warehouse, folder, args.publications, args.rows, lambda line: print(line, flush=True)
+    )
+    for line in table(load):
+        print(line)
+    for line in load.wrong[:20]:
+        print(f"WRONG: {line}")
+    print(f"{len(load.wrong)} errors, mixed or empty reads")
+    return load.wrong
+
+
+if __name__ == "__main__":
+    sys.exit(main())
