@@ -28,9 +28,10 @@ LOOK_SECONDS = 0.005
 BREATHER = (0.005, 0.05)  # seconds between two tries, for those whom we have let through
 MOST_KEEPERS = 16  # of more marts than these a keeper has several
 ROUNDS = 3  # how often keepers let somebody through before all let go
-# LOCK TABLE would lock all that a view reads, and refuses a materialized view.
+# Each alone: without ONLY a partition, and LOCK TABLE of a view what it reads, would come along,
+# which another keeper holds. LOCK TABLE refuses a materialized view.
 LOCK = {
-    "r": "lock table {name} in access exclusive mode",
+    "r": "lock table only {name} in access exclusive mode",
     "v": "alter view {name} owner to {owner}",
     "m": "alter materialized view {name} owner to {owner}",
 }
@@ -38,14 +39,16 @@ MARTS = """
 select n.nspname, c.relname, c.relkind, pg_get_userbyid(c.relowner), c.oid
 from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
 where n.nspname = %(schema)s and c.relkind in ('r', 'p', 'v', 'm')
+  and pg_has_role(c.relowner, 'usage')
   and (%(names)s::text[] is null or c.relname = any(%(names)s))
-order by c.oid desc
+order by c.oid
 """
 # Who is inside, told apart from an equal later one by its transaction, and what it waits for.
 INSIDE = """
 select h.pid, h.virtualtransaction, max(w.relation::bigint)
 from pg_locks as h
-left join pg_locks as w on w.pid = h.pid and not w.granted and w.relation = any(%(marts)s)
+left join pg_locks as w on w.pid = h.pid and w.virtualtransaction = h.virtualtransaction
+    and not w.granted and w.relation = any(%(marts)s)
 where h.granted and h.relation = any(%(marts)s) and h.pid <> all(%(ours)s)
 group by h.pid, h.virtualtransaction
 """
@@ -186,7 +189,7 @@ class Gate:
 
 
 def find_marts(cursor: "cursor", schema: str, names: list[str] | None = None) -> list[Mart]:
-    """The relations of these names in the schema, or all, views before what they read."""
+    """The relations of these names in the schema, or all, that are ours to lock."""
     cursor.execute(MARTS, {"schema": schema, "names": names})
     return [Mart(*row) for row in cursor.fetchall()]
 

@@ -27,6 +27,7 @@ from orchestration.publication.views import (
     KEEP,
     View,
     can_follow,
+    changed_since,
     rebind,
     views_on_marts,
 )
@@ -133,6 +134,8 @@ class _Attempt:
         try:
             views = views_on_marts(self.cursor, self.live) if self.live else []
             gate.close(self.cursor, self._outside(views), find_marts(self.cursor, LIVE))
+            if self.live and changed_since(self.cursor, self.live, views):
+                raise GateStuck([])
             self._rename()
             if self.live:
                 self._carry_over(views, kind)

@@ -5,7 +5,7 @@ replaced by its own text, where we may replace it; what cannot follow goes on re
 was made on, which is then kept, or stops the publication: ECLUSE_OUTSIDE_VIEWS says which.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from orchestration.publication.sql import ddl
@@ -20,7 +20,8 @@ CHOICES = (FOLLOW, KEEP, BLOCK)
 READERS = """
 select distinct on (n.nspname <> %(live)s, c.oid)
     n.nspname, c.relname, c.relkind, pg_has_role(c.relowner, 'usage'),
-    pg_get_userbyid(c.relowner), pg_get_viewdef(c.oid), array_to_string(c.reloptions, ', ')
+    pg_get_userbyid(c.relowner), {text}, array_to_string(c.reloptions, ', '),
+    r.xmin::text
 from pg_class as c
 join pg_namespace as n on n.oid = c.relnamespace
 join pg_rewrite as r on r.ev_class = c.oid
@@ -44,6 +45,7 @@ class View:
     owner: str
     text: str
     options: str | None
+    written_by: str  # the transaction that gave it this text
 
     def __str__(self) -> str:
         """How a sentence names it."""
@@ -54,11 +56,23 @@ class View:
 def views_on_marts(cursor: "cursor", live: Version) -> list[View]:
     """People's views on the live marts, inside and outside, in an order in which they can be made.
 
-    In a transaction, whose search_path it empties so that each text names its schemas.
+    In a transaction. To tell the text of a view Postgres locks what it reads; the savepoint takes
+    care that this transaction does not keep those locks.
     """
+    cursor.execute("savepoint before_look; set local search_path to ''")  # texts name schemas
+    views = _look(cursor, live, "pg_get_viewdef(c.oid)")
+    cursor.execute("rollback to savepoint before_look")
+    return views
+
+
+def changed_since(cursor: "cursor", live: Version, views: list[View]) -> bool:
+    """Whether somebody made or changed a view on the marts since `views_on_marts` has looked."""
+    return {replace(view, text="") for view in views} != set(_look(cursor, live, "''"))
+
+
+def _look(cursor: "cursor", live: Version, text: str) -> list[View]:
     made_by_dbt = marts_of(cursor, live)
-    cursor.execute("set local search_path to ''")
-    cursor.execute(READERS, {"live": LIVE})
+    cursor.execute(READERS.format(text=text), {"live": LIVE})
     views = [View(*row) for row in cursor.fetchall()]
     return [v for v in views if v.schema != LIVE or v.name not in made_by_dbt]
 

@@ -5,7 +5,9 @@
 On the embedded server, and on the system's where it is installed. Each publication is a build of
 both tables (not timed) and a switch (timed). The reads that were wrong must be none; of the times
 read the percentiles, for the machine is noisy. The goals: 99 of 100 reads wait for less than 250
-ms, and a switch takes less than a second plus the longest transaction of a reader.
+ms, and a switch takes less than a second plus the longest transaction of a reader. Readers who take
+the marts in opposite orders without a pause, on all cores, are beyond the goals: publication may
+then need several tries.
 """
 
 import argparse
@@ -18,6 +20,7 @@ from orchestration.embedded import EmbeddedServer
 from orchestration.warehouse import Warehouse
 from tests.chaos.servers import System
 from tests.publication.load import play, table
+from tests.publication.readers import MIXES
 
 
 def main() -> int:
@@ -48,17 +51,21 @@ def main() -> int:
 
 def _play(name: str, warehouse: Warehouse, folder: Path, args: argparse.Namespace) -> list[str]:
     with warehouse.session() as session:
-        print(f"\n{name} PostgreSQL {session.info.server_version // 10000}: "
-              f"{args.publications} publications of 2 x {args.rows:,} rows", flush=True)  # fmt: skip
-    load = play(
-        warehouse, folder, args.publications, args.rows, lambda line: print(line, flush=True)
-    )
-    for line in table(load):
-        print(line)
-    for line in load.wrong[:20]:
-        print(f"WRONG: {line}")
-    print(f"{len(load.wrong)} errors, mixed or empty reads")
-    return load.wrong
+        version = session.info.server_version // 10_000
+    wrong: list[str] = []
+    for mix, kinds in MIXES.items():
+        print(f"\n{name} PostgreSQL {version}, {mix}: {args.publications} publications of "
+              f"2 x {args.rows:,} rows", flush=True)  # fmt: skip
+        load = play(warehouse, folder / mix, args.publications, args.rows, kinds, _tell)
+        for line in (*table(load), *(f"WRONG: {wrong}" for wrong in load.wrong[:20])):
+            print(line)
+        print(f"{len(load.wrong)} errors, mixed or empty reads", flush=True)
+        wrong += load.wrong
+    return wrong
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

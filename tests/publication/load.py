@@ -12,7 +12,7 @@ from orchestration.publication.switch import Manner, Switched, switch
 from orchestration.publication.versions import NEXT, standing_in
 from orchestration.warehouse import Warehouse
 from tests.publication.pgbench import Bench, benching
-from tests.publication.readers import Seen, reading
+from tests.publication.readers import KINDS, Kind, Seen, reading
 
 BUILD = """
 create table marts__next.{table} as
@@ -62,12 +62,16 @@ def play(
     folder: Path,
     publications: int,
     rows: int,
+    kinds: tuple[Kind, ...] = KINDS,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Load:
     """Publish many times beside all readers."""
     load = Load()
     publish(warehouse, 0, rows)
-    with benching(warehouse, rows, folder) as load.benches, reading(warehouse, rows) as load.seen:
+    with (
+        benching(warehouse, rows, folder) as load.benches,
+        reading(warehouse, rows, kinds) as load.seen,
+    ):
         time.sleep(0.5)
         for number in range(1, publications + 1):
             load.switches.append(publish(warehouse, number, rows))

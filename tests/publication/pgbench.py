@@ -11,7 +11,8 @@ from orchestration.warehouse import Warehouse
 
 TRANSACTION = """
 begin isolation level repeatable read;
-select min(version) as version, 1 / (min(version) = max(version) and count(*) = {rows})::int as whole
+select min(version) as version,
+       1 / (min(version) = max(version) and count(*) = {rows})::int as whole
 from marts.orders \\gset seen_
 select 1 / (min(version) = :seen_version and max(version) = :seen_version
             and count(*) = {rows})::int as whole

@@ -23,6 +23,8 @@ JOIN = """
 select least(min(o.version), min(c.version)), greatest(max(o.version), max(c.version)), count(*)
 from marts.orders as o join marts.customers as c using (id)
 """
+NIOJ = JOIN.replace("marts.orders as o join marts.customers as c",
+                    "marts.customers as c join marts.orders as o")  # fmt: skip
 THINK = "select pg_sleep(0.3)"
 
 
@@ -41,13 +43,17 @@ KINDS = (
     Kind("one table", (ORDERS,)),
     Kind("one table, prepared", (CUSTOMERS,), prepared=True),
     Kind("join", (JOIN,)),
-    Kind("join, prepared", (JOIN,), prepared=True),
+    Kind("join the other way, prepared", (NIOJ,), prepared=True),
     Kind("two statements, read committed", (ORDERS, CUSTOMERS), BEGIN),
-    Kind("two statements, the other way", (CUSTOMERS, ORDERS), BEGIN, prepared=True),
     Kind("two statements, repeatable read", (ORDERS, CUSTOMERS), REPEATABLE),
-    Kind("the same, prepared", (CUSTOMERS, ORDERS), REPEATABLE, prepared=True),
+    Kind("the same, prepared", (ORDERS, CUSTOMERS), REPEATABLE, prepared=True),
     Kind("somebody who thinks", (ORDERS, THINK, CUSTOMERS), REPEATABLE, pause=0.5),
-)  # fmt: skip
+)
+OPPOSITE = (
+    Kind("customers first", (CUSTOMERS, ORDERS), BEGIN),
+    Kind("customers first, prepared", (CUSTOMERS, ORDERS), REPEATABLE, prepared=True),
+)
+MIXES = {"readers": KINDS, "readers in opposite orders": KINDS + OPPOSITE}
 
 
 @dataclass
@@ -112,9 +118,11 @@ class Reader(threading.Thread):
 
 
 @contextmanager
-def reading(warehouse: Warehouse, rows: int) -> Iterator[list[Seen]]:
-    """Readers of all kinds at work while the block runs; what they saw is whole after it."""
-    readers = [Reader(warehouse, kind, rows) for kind in KINDS]
+def reading(
+    warehouse: Warehouse, rows: int, kinds: tuple[Kind, ...] = KINDS
+) -> Iterator[list[Seen]]:
+    """Readers of these kinds at work while the block runs; what they saw is whole after it."""
+    readers = [Reader(warehouse, kind, rows) for kind in kinds]
     for reader in readers:
         reader.start()
     try:
