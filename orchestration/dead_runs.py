@@ -19,7 +19,7 @@ WORKER = "ecluse worker"
 END = """
 select count(pg_terminate_backend(pid, 10000)) from pg_stat_activity
 where application_name = %s and datname = current_database() and backend_type = 'client backend'
-  and pid <> pg_backend_pid() and pg_has_role(usesysid, 'member')
+  and pid <> pg_backend_pid() and pg_has_role(usesysid, 'usage')
 """
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor
 
 LONGEST_PAUSE = 2.0  # seconds between two tries
+HIDDEN = "<insufficient privilege>"  # what Postgres says in the place of a query
 Holder = tuple[int, str, str, float | None]  # pid, user, query, seconds in its transaction
 # Sessions that may have a snapshot from before the tables were filled. Either sign alone would wait
 # for too many: one open writer anywhere keeps xmin old for all who come after it, and a transaction
@@ -81,7 +82,12 @@ def blocked(holders: list[Holder], version: Version) -> PublishBlocked:
 
 def who(holders: list[Holder]) -> str:
     """Who holds something, for how long, and doing what."""
-    said = (
-        f"pid {pid} ({user}, for {age or 0:.0f} s): {query}" for pid, user, query, age in holders
-    )
+    said = (f"pid {pid} ({user}{_doing(query, age)}" for pid, user, query, age in holders)
     return "; ".join(said) or "a reader that has just gone"
+
+
+def _doing(query: str, age: float | None) -> str:
+    """Since when and what; hidden from a user without pg_read_all_stats where it is not his own."""
+    if query == HIDDEN:
+        return ", whose query only pg_read_all_stats would let us see)"
+    return f", for {age or 0:.0f} s): {query}"
