@@ -135,8 +135,10 @@ def test_publication_by_an_ordinary_login_locks_the_mask_and_no_catalog(
     assert clear(owner)
     with psycopg2.connect(owner.url()) as session, session.cursor() as cursor:
         cursor.execute("lock table marts.people in access exclusive mode")
-        cursor.execute("select relation::regclass::text from pg_locks where relation is not null "
-                       "and mode = 'AccessExclusiveLock' and pid = pg_backend_pid() order by 1")  # fmt: skip
+        cursor.execute(
+            "select relation::regclass::text from pg_locks where pid = pg_backend_pid() "
+            "and relation is not null and mode = 'AccessExclusiveLock' order by 1"
+        )
         assert cursor.fetchall() == [("marts.people",), ("marts__v2__clear.people",)]
     session.close()
 
