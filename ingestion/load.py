@@ -7,9 +7,8 @@ from typing import Any
 
 import dlt
 from dlt.common import json
-from dlt.common.configuration import configspec
 from dlt.common.configuration.exceptions import ConfigurationException
-from dlt.destinations.impl.postgres.configuration import PostgresCredentials
+from dlt.common.configuration.specs import ConnectionStringCredentials
 from dlt.destinations.impl.postgres.postgres import PostgresParquetCopyJob
 from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
@@ -23,19 +22,12 @@ from ingestion.resources import Turn
 
 # dlt's own switch, off for Postgres: a file without rows breaks the load, a large one is held whole
 PostgresParquetCopyJob._ingest_per_rowgroup = True
-
-
-@configspec
-class Login(PostgresCredentials):
-    """A URL of Postgres with whatever password: dlt strips spaces off it, or leaves them bare."""
-
-    def on_resolved(self) -> None:
-        """Strip nothing."""
-
-    def to_native_representation(self) -> str:
-        """The URL as libpq wants it."""
-        return super().to_native_representation().replace(" ", "%20")
-
+# dlt's own strips spaces off a password, and leaves those within it bare, which libpq may refuse
+_bare = ConnectionStringCredentials.to_native_representation
+ConnectionStringCredentials.on_resolved = lambda self: None  # type: ignore[method-assign]
+ConnectionStringCredentials.to_native_representation = (  # type: ignore[method-assign]
+    lambda self: _bare(self).replace(" ", "%20")
+)
 
 COUNT_LOADED = "select count(*) from {table} where _dlt_load_id = any(%s)"
 
@@ -106,7 +98,7 @@ def load(
         pipeline = dlt.pipeline(
             name,
             pipelines_dir=str(pipelines_dir),
-            destination=dlt.destinations.postgres(Login(credentials)),
+            destination=dlt.destinations.postgres(credentials),
             dataset_name=record.dataset,
             progress=progress,
         )
