@@ -28,14 +28,12 @@ from tests.orchestration.logins import (
 from tests.orchestration.small import MODELS
 
 pytestmark = pytest.mark.slow
-MART = "dbt_project/models/marts/catalogue/supplies.sql"
-NEW_MART = "select product_id, price from {{ ref('products') }}\n"
+NEW_MART = "select product_id from {{ ref('products') }}\n"
 NEW_MODEL = """
 models:
   - name: prices
     columns:
       - {name: product_id, data_type: text}
-      - {name: price, data_type: "numeric(18, 2)"}
 """
 NAMES = "select distinct customer_name from marts.customers"
 
@@ -95,7 +93,7 @@ def test_everybody_sees_what_is_his_after_the_first_run(place: Place) -> None:
         "pii": {"marts"},
     }  # fmt: skip
     assert query(place.people["reader"], NAMES) == [("***",)]
-    assert len(query(place.people["pii"], NAMES)) > 100
+    assert len(query(place.people["pii"], NAMES)) > 1
     owners = "select distinct pg_get_userbyid(relowner) from pg_class "
     owners += "where relnamespace = '{}'::regnamespace"
     for schema, owner in (("raw_jaffle_shop", "loader"), ("marts", "transformer")):
@@ -134,12 +132,11 @@ def test_rights_travel_with_every_later_version(place: Place) -> None:
         place.ecluse(*command)
         assert may_select(place.people["reader"], place.admin) == {"marts"}
         assert query(place.people["reader"], NAMES) == [("***",)]
-        assert len(query(place.people["pii"], NAMES)) > 100
+        assert len(query(place.people["pii"], NAMES)) > 1
     assert "no model differs" in place.ecluse("deploy"), "a role is no change of the code"
     assert "identical" in place.ecluse("replay", "3")
     assert "removed" in place.ecluse("compact", "--before", "2100-01-01", "--yes")
     place.ecluse("diff", "live", "previous")
-    assert "ecluse run" in place.ecluse("grants", code=2) or True
 
 
 def test_what_a_killed_loader_has_at_work_is_ended_with_its_own_login(place: Place) -> None:
