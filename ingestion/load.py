@@ -8,6 +8,7 @@ from typing import Any
 import dlt
 from dlt.common import json
 from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.configuration.specs import ConnectionStringCredentials
 from dlt.destinations.impl.postgres.postgres import PostgresParquetCopyJob
 from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
@@ -21,6 +22,12 @@ from ingestion.resources import Turn
 
 # dlt's own switch, off for Postgres: a file without rows breaks the load, a large one is held whole
 PostgresParquetCopyJob._ingest_per_rowgroup = True
+# dlt's own strips spaces off a password, and leaves those within it bare, which libpq may refuse
+_bare = ConnectionStringCredentials.to_native_representation
+ConnectionStringCredentials.on_resolved = lambda self: None  # type: ignore[method-assign]
+ConnectionStringCredentials.to_native_representation = (  # type: ignore[method-assign]
+    lambda self: _bare(self).replace(" ", "%20")
+)
 
 COUNT_LOADED = "select count(*) from {table} where _dlt_load_id = any(%s)"
 

@@ -19,8 +19,21 @@ WORKER = "ecluse worker"
 END = """
 select count(pg_terminate_backend(pid, 10000)) from pg_stat_activity
 where application_name = %s and datname = current_database() and backend_type = 'client backend'
-  and pid <> pg_backend_pid() and pg_has_role(usesysid, 'member')
+  and pid <> pg_backend_pid() and pg_has_role(usesysid, 'usage')
 """
+
+
+def end_sessions(session: "connection") -> list[str]:
+    """End what dead runs still have at work with logins whose sessions this login may end.
+
+    Returns:
+        A sentence, if there was any.
+    """
+    with session.cursor() as cursor:
+        cursor.execute(END, (WORKER,))
+        (ended,) = cursor.fetchone() or (0,)
+    said = f"sessions that a dead run had left at work in Postgres were ended: {ended}"
+    return [said] if ended else []
 
 
 def bury(session: "connection", runs_dir: Path, mine: RunRecord) -> list[str]:
@@ -28,12 +41,7 @@ def bury(session: "connection", runs_dir: Path, mine: RunRecord) -> list[str]:
 
     A run whose file says how it ended is not dead: Postgres was gone before it could say so there.
     """
-    notes = []
-    with session.cursor() as cursor:
-        cursor.execute(END, (WORKER,))
-        (ended,) = cursor.fetchone() or (0,)
-    if ended:
-        notes.append(f"sessions that a dead run had left at work in Postgres were ended: {ended}")
+    notes = end_sessions(session)
     os.environ["PGAPPNAME"] = WORKER
     unended = ops.unended_rows(session, mine.run_id)
     dead = set(mark_dead_files(runs_dir, mine, unended))

@@ -2,9 +2,14 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from orchestration.publication.sql import role_exists
 from orchestration.settings import Settings
 from orchestration.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection
 
 
 def tool_environment(settings: Settings, warehouse: Warehouse) -> dict[str, str]:
@@ -34,9 +39,16 @@ def shell_environment(settings: Settings, warehouse: Warehouse) -> dict[str, str
     return found
 
 
+def readers_environment(session: "connection", settings: Settings) -> dict[str, str]:
+    """Whom dbt lets read the marts that it makes: the role of `ecluse grants`, if there is one."""
+    reader = settings.role("reader")
+    with session.cursor() as cursor:
+        return {"ECLUSE_DBT_READERS": reader if role_exists(cursor, reader) else ""}
+
+
 def replay_environment(prefix: str) -> dict[str, str]:
     """What the target `replay` of profiles.yml needs: the beginning of its schemas' names."""
-    return {"ECLUSE_REPLAY_SCHEMA": prefix}
+    return {"ECLUSE_REPLAY_SCHEMA": prefix, "ECLUSE_DBT_READERS": ""}
 
 
 def published_state(settings: Settings) -> Path:

@@ -80,7 +80,9 @@ def describe_holder(session: "connection") -> str | None:
     if not found:
         return None
     name, pid, since, age = found
-    return f"run {name.removeprefix(NAME)} (server process {pid}, since {since} UTC, {age:.0f} s)"
+    # when another login's session began is hidden from a user without pg_read_all_stats
+    when = f", since {since} UTC, {age:.0f} s" if since else ""
+    return f"run {name.removeprefix(NAME)} (server process {pid}{when})"
 
 
 def _taken(session: "connection") -> bool:

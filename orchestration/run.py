@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from orchestration import ops
 from orchestration.console import Console
 from orchestration.dead_runs import bury
-from orchestration.environment import tool_environment
+from orchestration.environment import readers_environment, tool_environment
 from orchestration.errors import (
     BAD_DATA,
     BROKEN,
@@ -160,6 +160,7 @@ def recorded_run(
         os.environ.update(tool_environment(settings, warehouse))
         with run_lock(warehouse, record.run_id, wait, console.say) as session:
             ops.create_tables(session)
+            os.environ.update(readers_environment(session, settings))
             run = Run(settings, warehouse, record, folder, console, session)
             record.status = RUNNING
             record.notes += bury(session, settings.runs_dir, record)

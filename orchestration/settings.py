@@ -130,9 +130,10 @@ def _choice(name: str, environ: Mapping[str, str], choices: tuple[str, ...]) -> 
 
 
 def _prefix(text: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", text):
+    # Postgres keeps names that begin with pg_ for itself
+    if not re.fullmatch(r"(?!pg(_|$))[a-z][a-z0-9_]{0,39}", text):
         raise ConfigurationError(
             f"ECLUSE_ROLE_PREFIX is {text!r}: use up to 40 small letters, digits and _, and begin "
-            "with a letter."
+            "with a letter, but not with pg_."
         )
     return text

@@ -37,6 +37,7 @@ class Warehouse:
     password: str
     dbname: str
     sslmode: str = "prefer"
+    variable: str = "ECLUSE_WAREHOUSE_URL"  # where a person would change all this
 
     def url(self) -> str:
         """A URL for libpq, dlt and ADBC; holds the password.
@@ -110,7 +111,7 @@ class Warehouse:
                 said = said.replace(self.password, "***")
             raise WarehouseUnreachable(
                 f"Postgres ({self}) does not let us in: {said}. "
-                "Check ECLUSE_WAREHOUSE_URL and that the server runs."
+                f"Check {self.variable} and that the server runs."
             ) from None
         session.autocommit = True
         return session
@@ -186,6 +187,7 @@ def parse_url(url: str, variable: str = "ECLUSE_WAREHOUSE_URL") -> Warehouse:
         password=parts.get("password", ""),
         dbname=parts["dbname"],
         sslmode=parts.get("sslmode", "prefer"),
+        variable=variable,
     )
 
 

@@ -1,4 +1,4 @@
-"""Commands about what readers see: versions, rollback, grants."""
+"""Commands about what readers see: versions, rollback."""
 
 import click
 

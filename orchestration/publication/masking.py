@@ -20,12 +20,15 @@ COLUMNS = """
 select attname, format_type(atttypid, atttypmod), format_type(atttypid, null)
 from pg_attribute where attrelid = %s::regclass and attnum > 0 and not attisdropped order by attnum
 """
-# Asked once a query, not once a row. The role may be made later, or never.
+# Asked once a query, not once a row. The role may be made later, or never. It reads no relation:
+# LOCK TABLE on a view locks all that the view reads, and pg_roles is not ours to lock.
 MAY_SEE = """(
-    select coalesce(bool_or(pg_has_role(oid, 'usage')), false) from pg_catalog.pg_roles
-    where rolname = {role} or rolname = {owner}
+    select coalesce(pg_has_role(to_regrole({role})::oid, 'usage'), false)
+        or coalesce(pg_has_role(to_regrole({owner})::oid, 'usage'), false)
 )"""
-OWNER = "select pg_get_userbyid(relowner), relkind from pg_class where oid = %s::regclass"
+OWNER = (
+    "select quote_ident(pg_get_userbyid(relowner)), relkind from pg_class where oid = %s::regclass"
+)
 # Comments of the table and its columns, as statements for the view.
 COMMENTS = """
 select format('comment on view %%s is %%L', %(view)s, obj_description(%(table)s::regclass))
@@ -45,7 +48,7 @@ def mask(cursor: "cursor", version: Version, masked: dict[str, list[str]], pii_r
         cursor: in a transaction of the tables' owner.
         version: the version in the chamber.
         masked: the columns with personal data, by mart; marts without any are left alone.
-        pii_role: the role whose members see them.
+        pii_role: the role whose members see them; a name that needs no quotes.
     """
     marts = [mart for mart, columns in masked.items() if columns]
     if marts:

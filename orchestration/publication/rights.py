@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration.publication.sql import ddl
+from orchestration.publication.sql import ddl, role_exists
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor
@@ -85,6 +85,12 @@ def close_schema(cursor: "cursor", schema: str) -> None:
     cursor.execute(GUESTS, (schema,))
     for (guest,) in cursor.fetchall():
         ddl(cursor, f"revoke all on schema {{}} from {guest}", schema)
+
+
+def let_in(cursor: "cursor", schema: str, role: str | None) -> None:
+    """Let a role enter the schema, if there is such a role; dbt grants what it may read there."""
+    if role and role_exists(cursor, role):
+        ddl(cursor, "grant usage on schema {} to {}", schema, role)
 
 
 def _run_all(cursor: "cursor", query: str, names: dict[str, str]) -> None:

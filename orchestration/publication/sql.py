@@ -29,3 +29,9 @@ def schema_exists(cursor: "cursor", schema: str) -> bool:
     """Whether there is such a schema."""
     cursor.execute("select to_regnamespace(quote_ident(%s)) is not null", (schema,))
     return bool((cursor.fetchone() or (False,))[0])
+
+
+def role_exists(cursor: "cursor", role: str) -> bool:
+    """Whether there is such a role."""
+    cursor.execute("select to_regrole(quote_ident(%s)) is not null", (role,))
+    return bool((cursor.fetchone() or (False,))[0])

@@ -59,6 +59,7 @@ class Manner:
     keep: int = 2  # versions, the live one included
     outside_views: str = FOLLOW
     held: bool = False  # later runs shall not publish over it
+    reader: str | None = None  # a role that may read whatever is live
 
 
 @dataclass
@@ -139,6 +140,7 @@ class _Attempt:
             self._rename()
             if self.live:
                 self._carry_over(views, kind)
+            rights.let_in(self.cursor, LIVE, self.manner.reader)
             self._enter(run_id, kind)
             self.cursor.execute("commit")
         except BaseException:

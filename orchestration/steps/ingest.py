@@ -1,9 +1,11 @@
 """Load the sources into raw."""
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from orchestration.dead_runs import end_sessions
 from orchestration.demo import demo_source
 from orchestration.errors import (
     ConfigurationError,
@@ -11,6 +13,7 @@ from orchestration.errors import (
     IngestionStopped,
     find_interrupt,
 )
+from orchestration.roles import share_raw
 
 if TYPE_CHECKING:
     from ingestion.load import LoadRecord
@@ -35,10 +38,25 @@ def ingest(
     """
     run.record.loads = [load for load in run.record.loads if not load.error]
     loaded = {load.source for load in run.record.loads}
-    for name in sources:
-        if name not in loaded:
-            _load(run, name, window, allow_empty)
+    with _login_of_its_own(run):
+        for name in sources:
+            if name not in loaded:
+                _load(run, name, window, allow_empty)
     return "; ".join(map(_said, run.record.loads))
+
+
+@contextmanager
+def _login_of_its_own(run: "Run") -> Iterator[None]:
+    """Where dlt has one, what we do with ours must be done with that one for what is its own."""
+    if not run.settings.loader_url:
+        yield
+        return
+    with run.loader.session() as session:
+        for sentence in end_sessions(session):
+            run.note(sentence)
+    yield
+    with run.loader.session() as session:
+        share_raw(session, run.settings)
 
 
 def _load(run: "Run", name: str, window: "Window | None", allow_empty: tuple[str, ...]) -> None:

@@ -92,7 +92,10 @@ def _undo_rollback(run: "Run", last: Switch, version: Version, asked_for: bool) 
 
 def _manner(run: "Run", hold: bool = False) -> Manner:
     settings = run.settings
-    return Manner(settings.publish_timeout, settings.keep_versions, settings.outside_views, hold)
+    return Manner(
+        settings.publish_timeout, settings.keep_versions, settings.outside_views, hold,
+        settings.role("reader"),
+    )  # fmt: skip
 
 
 def _published(run: "Run", done: Switched) -> str:

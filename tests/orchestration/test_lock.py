@@ -1,6 +1,7 @@
 """One run at a time for each warehouse."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from orchestration.settings import ROOT
 from orchestration.warehouse import Warehouse
 from tests.databases import make_database, query
 from tests.newcomer import ecluse
+from tests.orchestration.conftest import Guests
 
 HOLD = """
 import sys, time
@@ -152,3 +154,11 @@ def test_the_command_waits_for_as_long_as_the_setting_says(
         )
     assert done.returncode == 4
     assert "waiting for run holder-1" in done.stderr
+
+
+def test_a_login_that_may_not_see_other_sessions_is_told_which_run_it_is(
+    warehouse: Warehouse, guest: Guests
+) -> None:
+    with holder(warehouse):
+        said = str(refused(guest()))
+    assert re.search(r"run holder-1 \(server process \d+\)\. Use --wait", said), said

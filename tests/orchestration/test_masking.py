@@ -122,3 +122,29 @@ def test_what_the_table_was_granted_the_view_grants(warehouse: Warehouse, guest:
     switch(warehouse)
     query(warehouse, f'grant usage on schema marts to "{person.user}"; select 1')
     assert not clear(person)
+
+
+def test_publication_by_an_ordinary_login_locks_the_mask_and_no_catalog(
+    warehouse: Warehouse, guest: Guests
+) -> None:
+    owner = guest()
+    query(warehouse, f'grant create on database {warehouse.dbname} to "{owner.user}"; select 1')
+    for version in (1, 2):
+        build(owner, version, *PEOPLE, people=MASKED)
+        switch(owner)
+    assert clear(owner)
+    with psycopg2.connect(owner.url()) as session, session.cursor() as cursor:
+        cursor.execute("lock table marts.people in access exclusive mode")
+        cursor.execute(
+            "select relation::regclass::text from pg_locks where pid = pg_backend_pid() "
+            "and relation is not null and mode = 'AccessExclusiveLock' order by 1"
+        )
+        assert cursor.fetchall() == [("marts.people",), ("marts__v2__clear.people",)]
+    session.close()
+
+
+def test_who_may_see_is_asked_once_a_query(warehouse: Warehouse, reader: Warehouse) -> None:
+    plan = "explain (analyze, timing off) select name from marts.people"
+    lines = "\n".join(line for (line,) in query(reader, plan))
+    assert "InitPlan" in lines
+    assert "SubPlan" not in lines

@@ -13,6 +13,7 @@ from orchestration.errors import PublishBlocked
 from orchestration.publication.switch import Switched
 from orchestration.warehouse import Warehouse
 from tests.databases import query
+from tests.orchestration.conftest import Guests
 from tests.orchestration.marts import ROWS, build, release, schemas, switch, version_in
 
 if TYPE_CHECKING:
@@ -121,6 +122,40 @@ def test_a_reader_that_does_not_end_is_named_and_the_old_marts_stay(marts: Wareh
     assert "were not switched to version 2" in said
     assert version_in(marts) == 1
     assert version_in(marts, "marts__next") == 2, "what was built is kept"
+
+
+def test_a_reader_whose_query_we_may_not_see_is_named_all_the_same(
+    warehouse: Warehouse, guest: Guests
+) -> None:
+    owner = guest()
+    query(warehouse, f'grant create on database {warehouse.dbname} to "{owner.user}"; select 1')
+    release(owner, 1)
+    build(owner, 2)
+    with reader(warehouse) as cursor:
+        cursor.execute("select count(*) from marts.orders")
+        pid = cursor.connection.info.backend_pid
+        hidden = f"pid {pid} (postgres, whose query only pg_read_all_stats would let us see)"
+        assert hidden in blocked(owner)
+    assert switch(owner).version.number == 2
+
+
+def test_an_old_snapshot_that_we_may_not_see_is_waited_for_all_the_same(
+    warehouse: Warehouse, guest: Guests
+) -> None:
+    owner = guest()
+    query(warehouse, f'grant create on database {warehouse.dbname} to "{owner.user}"; select 1')
+    release(owner, 1)
+    with reader(warehouse, "begin isolation level repeatable read") as cursor:
+        cursor.execute("select 1")
+        build(owner, 2)
+        assert f"pid {cursor.connection.info.backend_pid} " in blocked(owner)
+        with publishing(owner) as done:
+            time.sleep(0.3)
+            cursor.execute(JOINED)
+            assert cursor.fetchone() == ([1], [1], ROWS)
+            cursor.execute("commit")
+            done.result(20)
+    assert version_in(owner) == 2
 
 
 def test_a_reader_with_an_old_snapshot_is_named_too(marts: Warehouse) -> None:

@@ -77,6 +77,13 @@ def test_a_bad_value_is_told_by_the_name_of_its_variable(name: str, value: str) 
     assert str(caught.value).endswith(" or more.")
 
 
+@pytest.mark.parametrize("prefix", ["pg", "pg_x", "Shop", "1shop", "a-b", 'a"b', "a" * 41])
+def test_a_prefix_that_makes_odd_names_of_roles_is_refused(prefix: str) -> None:
+    with pytest.raises(ConfigurationError, match="ECLUSE_ROLE_PREFIX is"):
+        load_settings({"ECLUSE_ROLE_PREFIX": prefix})
+    assert load_settings({"ECLUSE_ROLE_PREFIX": "pgx_2"}).role("pii") == "pgx_2_pii"
+
+
 def test_the_list_of_variables_names_all_that_are_read_and_no_other() -> None:
     class Spy(dict[str, str]):
         asked: set[str] = set()  # noqa: RUF012 - one spy, one test
