@@ -96,6 +96,18 @@ def unended_rows(session: "connection", alive: str) -> list[str]:
         return [run_id for (run_id,) in cursor.fetchall()]
 
 
+def end_of(session: "connection", run_id: str) -> dict[str, Any]:
+    """How a run ended, if it did and could say so here."""
+    names = ("status", "exit_code", "finished_at", "reason")
+    with session.cursor() as cursor:
+        cursor.execute(
+            "select status, exit_code, finished_at, reason from ops.runs "
+            "where run_id = %s and exit_code is not null",
+            (run_id,),
+        )
+        return dict(zip(names, cursor.fetchone() or (), strict=False))
+
+
 def end_row(session: "connection", run_id: str, end: dict[str, Any]) -> None:
     """Write down the end of a run that could not do so itself; without a status, that it died."""
     names = ("status", "exit_code", "finished_at", "reason")

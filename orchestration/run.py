@@ -5,7 +5,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -29,6 +29,7 @@ from orchestration.faults import PAUSES, passing_fault
 from orchestration.interrupts import interruptible
 from orchestration.lock import run_lock, take_lock
 from orchestration.provenance import git_state, versions
+from orchestration.publication.versions import published_by
 from orchestration.records import BROKEN as BROKE
 from orchestration.records import (
     CANCELLED,
@@ -237,9 +238,16 @@ def _fail(record: RunRecord, error: BaseException) -> None:
 
 
 def _save_what_can_be(run: Run) -> None:
-    """The last word on a run. Postgres may be what broke, so the file goes first."""
+    """The last word on a run. Postgres may be what broke, so the file goes first.
+
+    It may have been stopped between its switch and the sentence about it.
+    """
     import psycopg2
 
+    record = run.record
+    with suppress(psycopg2.Error), run.session.cursor() as cursor:
+        record.published = record.published or published_by(cursor, record.run_id)
+        record.status = PUBLISHED if record.published else record.status
     run.folder.save(run.record)
     try:
         ops.save_run(run.session, run.record)
