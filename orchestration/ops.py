@@ -78,11 +78,11 @@ def load_table_rows(load: Any) -> list[dict[str, Any]]:
     ]
 
 
-def status_of(session: "connection", run_id: str) -> str | None:
-    """How a run stands in the table, which another run may have changed."""
+def is_buried(session: "connection", run_id: str) -> bool:
+    """Whether another run has found this one dead."""
     with session.cursor() as cursor:
-        cursor.execute("select status from ops.runs where run_id = %s", (run_id,))
-        return (cursor.fetchone() or (None,))[0]
+        cursor.execute("select reason from ops.runs where run_id = %s", (run_id,))
+        return cursor.fetchone() == (DEAD,)
 
 
 def unended_rows(session: "connection", alive: str) -> list[str]:

@@ -114,7 +114,7 @@ class Run:
                 if time.monotonic() > deadline:
                     raise WarehouseLost(str(error)) from error
                 time.sleep(0.5)
-        if ops.status_of(self.session, self.record.run_id) != RUNNING:
+        if ops.is_buried(self.session, self.record.run_id):
             raise RunLocked("Another run took over while Postgres was away: this one ends here.")
 
     def changed(self) -> None:
