@@ -1,7 +1,7 @@
 # Verbs only; `make` alone lists them. Set-up happens by itself and only when it is needed.
 # make turns every failure into its own exit code 2; scripts that need ours call .venv/bin/ecluse.
 .DEFAULT_GOAL := help
-.PHONY: help setup run ingest deploy versions rollback status docs psql demo-api stop test test-fast lint bench lock clean
+.PHONY: help setup run ingest deploy versions rollback status docs psql demo-api stop test test-fast lint bench chaos lock clean
 
 READY := @sh orchestration/setup.sh run
 READY_DEV := @sh orchestration/setup.sh dev
@@ -71,6 +71,10 @@ lint: ## ruff, mypy, sqlfluff, the directions of imports
 bench: ## ingestion beside psql's \copy and dlt's defaults, as ratios
 	$(READY_DEV)
 	@$(BIN)/python -m tests.bench.ingestion
+
+chaos: ## kill runs, servers and the API: make chaos KILLS=200 SEED=7
+	$(READY_DEV)
+	@$(BIN)/python -m tests.chaos --kills=$(or $(KILLS),30) $(SEED:%=--seed=%) $(SERVER:%=--server=%)
 
 lock: ## make the lock files anew from pyproject.toml
 	$(READY_DEV)
