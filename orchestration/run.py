@@ -1,6 +1,5 @@
 """One run from its first breath to its record: warehouse, lock, leftovers, status, exit code."""
 
-import errno
 import os
 import re
 import time
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from orchestration import ops
 from orchestration.console import Console
 from orchestration.dead_runs import bury
+from orchestration.disk import explain
 from orchestration.environment import tool_environment
 from orchestration.errors import (
     BAD_DATA,
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 # A folder's name, and with "ecluse run " before it an application name: Postgres cuts at 63 bytes.
 ALLOWED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,49}")
 PATIENCE = 30.0  # seconds for a server to come back, and to notice that our connection is gone
-NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass
@@ -165,10 +164,10 @@ def recorded_run(
             record.status = RUNNING
             record.notes += bury(session, settings.runs_dir, record)
             try:
-                with interruptible(), warehouse.explained(run.lost), _disk_explained():
+                with interruptible(), warehouse.explained(run.lost):
                     yield run
             except BaseException as error:
-                _fail(record, error)
+                _fail(record, explain(error, settings) or error)
                 raise
             else:
                 record.status = PASSED if record.status == RUNNING else record.status
@@ -178,25 +177,15 @@ def recorded_run(
                 _save_what_can_be(run)
                 run.session.close()
     except BaseException as error:
+        explained = explain(error, settings)
         if record.finished_at is None:
-            _fail(record, error)
+            _fail(record, explained or error)
             record.finished_at = datetime.now(UTC)
-        folder.save(record)
+        with suppress(ConfigurationError):  # the first error is the one to tell
+            folder.save(record)
+        if explained:
+            raise explained from error
         raise
-
-
-@contextmanager
-def _disk_explained() -> Iterator[None]:
-    """Turn a file that cannot be written into a sentence; any other OSError is a defect of ours."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in NOT_WRITABLE:
-            raise
-        raise ConfigurationError(
-            f"{error.filename or 'A file'} cannot be written: {error.strerror}. Make it writable, "
-            "or free some space, and run again."
-        ) from error
 
 
 def new_record(settings: Settings, kind: str) -> RunRecord:
@@ -248,10 +237,17 @@ def _save_what_can_be(run: Run) -> None:
     with suppress(psycopg2.Error), run.session.cursor() as cursor:
         record.published = record.published or published_by(cursor, record.run_id)
         record.status = PUBLISHED if record.published else record.status
-    run.folder.save(run.record)
+    unwritten: ConfigurationError | None = None
+    try:
+        run.folder.save(record)
+    except ConfigurationError as error:
+        unwritten = error
+        run.note(str(error))
     try:
         ops.save_run(run.session, run.record)
         ops.save_details(run.session, run.record)
     except psycopg2.Error as error:
         run.note(f"the record could not be written to Postgres: {str(error).splitlines()[0]}")
         run.folder.save(run.record)
+    if unwritten and not record.exit_code:
+        raise unwritten

@@ -64,11 +64,9 @@ class Reader:
             try:
                 with self._warehouse.session(NAME) as session:
                     self._read_until_cut(session)
-            except EcluseError:
+            except EcluseError:  # cut, or the server is not there
                 self.cut += 1
                 time.sleep(PAUSE)
-            except psycopg2.OperationalError:
-                self.cut += 1
             except psycopg2.Error as error:
                 self.wrong.append(f"a reader was refused: {error}")
 
