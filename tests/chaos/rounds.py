@@ -91,6 +91,7 @@ class Chaos:
         self._shop = Shop(folder, FIRST_DAY)
         self._lasts: dict[str, float] = {}
         self._killed: set[str] = set()
+        self._run: WatchedRun | None = None
         self._wanted = 0
         self.outcome = Outcome(seed)
 
@@ -108,6 +109,8 @@ class Chaos:
             self.outcome.wrong.append(str(hangs))
         finally:
             self.outcome.seconds = time.monotonic() - began
+            if self._run and self._run.lives:  # we were interrupted
+                self._run.kill(children_too=True)
             if reader:
                 reader.stop()
                 self.outcome.reads, self.outcome.versions = reader.reads, len(reader.seen)
@@ -214,7 +217,8 @@ class Chaos:
         self.outcome.runs += 1
         shop = {"SOURCES__JAFFLE_SHOP__BASE_URL": self._shop.url}
         name = f"{clone.name}-{self.outcome.runs:04d}"
-        return WatchedRun(clone, name, VARIABLES | shop | variables, verb)
+        self._run = WatchedRun(clone, name, VARIABLES | shop | variables, verb)
+        return self._run
 
     def _put_right(self, run: WatchedRun) -> str:
         notes = run.record().get("notes", [])
