@@ -1,14 +1,14 @@
 # Verbs only; `make` alone lists them. Set-up happens by itself and only when it is needed.
 # make turns every failure into its own exit code 2; scripts that need ours call .venv/bin/ecluse.
 .DEFAULT_GOAL := help
-.PHONY: help setup run ingest deploy versions rollback status docs psql demo-api stop test test-fast lint bench lock clean
+.PHONY: help setup run ingest deploy versions rollback status docs psql demo-api stop test test-fast lint bench bench-publish chaos lock clean
 
 READY := @sh orchestration/setup.sh run
 READY_DEV := @sh orchestration/setup.sh dev
 BIN := .venv/bin
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## make .venv and install the locked requirements
 	$(READY)
@@ -71,6 +71,14 @@ lint: ## ruff, mypy, sqlfluff, the directions of imports
 bench: ## ingestion beside psql's \copy and dlt's defaults, as ratios
 	$(READY_DEV)
 	@$(BIN)/python -m tests.bench.ingestion
+
+bench-publish: ## publications in a row beside readers of every kind and pgbench
+	$(READY_DEV)
+	@$(BIN)/python -m tests.bench.publication
+
+chaos: ## kill runs, servers and the API: make chaos KILLS=200 SEED=7
+	$(READY_DEV)
+	@$(BIN)/python -m tests.chaos --kills=$(or $(KILLS),30) $(SEED:%=--seed=%) $(SERVER:%=--server=%)
 
 lock: ## make the lock files anew from pyproject.toml
 	$(READY_DEV)

@@ -5,9 +5,10 @@ To be called under the run lock, which makes it certain that they are dead.
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestration import ops
+from orchestration.publication.versions import published_by
 from orchestration.records import DEAD, PUBLISHED, RunRecord, mark_dead_files, read_run
 
 if TYPE_CHECKING:
@@ -40,17 +41,26 @@ def bury(session: "connection", runs_dir: Path, mine: RunRecord) -> list[str]:
     """End what dead runs still have at work, and mark them as aborted; a sentence for each deed.
 
     A run whose file says how it ended is not dead: Postgres was gone before it could say so there.
+    Nor is one whose file could not be written, if ops knows how it ended.
     """
+
+    def told(run_id: str) -> dict[str, Any]:
+        with session.cursor() as cursor:
+            published = published_by(cursor, run_id)
+        switched = {"status": PUBLISHED, "published": published} if published else {}
+        return ops.end_of(session, run_id) | switched
+
     notes = end_sessions(session)
     os.environ["PGAPPNAME"] = WORKER
     unended = ops.unended_rows(session, mine.run_id)
-    dead = set(mark_dead_files(runs_dir, mine, unended))
+    dead = set(mark_dead_files(runs_dir, mine, unended, told))
     for run_id in unended:
-        end = read_run(runs_dir, run_id)
+        end = read_run(runs_dir, run_id) or {"reason": DEAD} | told(run_id)
         ops.end_row(session, run_id, end)
         dead |= {run_id} if end.get("reason", DEAD) == DEAD else set()
     for run_id in sorted(dead):
-        published = read_run(runs_dir, run_id).get("status") == PUBLISHED
-        what = "after it had published" if published else "and is marked as aborted"
+        end = read_run(runs_dir, run_id) or told(run_id)
+        switched = end.get("status") == PUBLISHED
+        what = "after it had published" if switched else "and is marked as aborted"
         notes.append(f"run {run_id} was found dead {what}")
     return notes

@@ -292,5 +292,7 @@ def _command(pid: int) -> bytes:
 
 
 def _why_not(what: str, where: Path, said: str) -> str:
-    last = " / ".join(line.strip() for line in said.splitlines()[-3:] if line.strip())
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    grave = [line for line in lines if "FATAL" in line or "PANIC" in line]
+    last = " / ".join((grave or lines)[-3:])
     return f"The embedded warehouse in {where} could not {what}: {last or 'it said nothing'}."

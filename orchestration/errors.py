@@ -36,6 +36,10 @@ class WarehouseForbids(EcluseError):
     exit_code = USAGE
 
 
+class DiskFull(EcluseError):
+    """There is no room for what a run has to write."""
+
+
 class IngestionStopped(EcluseError):
     """A source could not be loaded; nothing of it is visible."""
 

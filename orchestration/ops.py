@@ -78,11 +78,11 @@ def load_table_rows(load: Any) -> list[dict[str, Any]]:
     ]
 
 
-def status_of(session: "connection", run_id: str) -> str | None:
-    """How a run stands in the table, which another run may have changed."""
+def is_buried(session: "connection", run_id: str) -> bool:
+    """Whether another run has found this one dead."""
     with session.cursor() as cursor:
-        cursor.execute("select status from ops.runs where run_id = %s", (run_id,))
-        return (cursor.fetchone() or (None,))[0]
+        cursor.execute("select reason from ops.runs where run_id = %s", (run_id,))
+        return cursor.fetchone() == (DEAD,)
 
 
 def unended_rows(session: "connection", alive: str) -> list[str]:
@@ -94,6 +94,18 @@ def unended_rows(session: "connection", alive: str) -> list[str]:
             (alive, RUNNING, PUBLISHED),
         )
         return [run_id for (run_id,) in cursor.fetchall()]
+
+
+def end_of(session: "connection", run_id: str) -> dict[str, Any]:
+    """How a run ended, if it did and could say so here."""
+    names = ("status", "exit_code", "finished_at", "reason")
+    with session.cursor() as cursor:
+        cursor.execute(
+            "select status, exit_code, finished_at, reason from ops.runs "
+            "where run_id = %s and exit_code is not null",
+            (run_id,),
+        )
+        return dict(zip(names, cursor.fetchone() or (), strict=False))
 
 
 def end_row(session: "connection", run_id: str, end: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ import os
 import re
 import secrets
 import socket
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,11 +74,7 @@ def new_run_id(now: datetime | None = None) -> str:
 
 def to_json(record: RunRecord) -> str:
     """The record as indented JSON; times in ISO 8601."""
-
-    def plain(value: Any) -> Any:
-        return value.isoformat() if isinstance(value, datetime) else str(value)
-
-    return json.dumps(asdict(record), default=plain, indent=1)
+    return json.dumps(asdict(record), default=_plain, indent=1)
 
 
 class RunFolder:
@@ -125,7 +121,12 @@ def read_run(runs_dir: Path, run_id: str) -> dict[str, Any]:
     return run if fits else {}
 
 
-def mark_dead_files(runs_dir: Path, mine: RunRecord, known: Collection[str] = ()) -> list[str]:
+def mark_dead_files(
+    runs_dir: Path,
+    mine: RunRecord,
+    known: Collection[str] = (),
+    told: Callable[[str], dict[str, Any]] = lambda run_id: {},
+) -> list[str]:
     """Mark the dead runs as aborted; to be called by the run that holds the lock.
 
     Under the lock every other run of this warehouse that has no end is dead. A run that waits for
@@ -135,16 +136,26 @@ def mark_dead_files(runs_dir: Path, mine: RunRecord, known: Collection[str] = ()
         runs_dir: where the records are.
         mine: the run that looks; it lives.
         known: ids of runs without an end in ops, on whatever host: each container has one.
+        told: what the warehouse knows better than a run's file, which may have been too late.
 
     Returns:
         The ids of the runs found dead.
     """
     dead = []
     for run in read_runs(runs_dir):
-        if run["run_id"] != mine.run_id and _is_dead(run, mine, known):
-            run.update(status=ABORTED if run["status"] != PUBLISHED else PUBLISHED, reason=DEAD)
-            _write_whole(runs_dir / run["run_id"] / "run.json", json.dumps(run, indent=1))
-            dead.append(run["run_id"])
+        run_id, found = run["run_id"], dict[str, Any]()
+        if run_id == mine.run_id:
+            continue
+        if _is_dead(run, mine, known):
+            status = PUBLISHED if run["status"] == PUBLISHED else ABORTED
+            found = {"status": status, "reason": DEAD} | told(run_id)
+            dead += [run_id] if found["reason"] == DEAD else []
+        elif run_id in known:
+            found = told(run_id)
+        if found:
+            found["published"] = run.get("published") or found.get("published")
+            text = json.dumps(run | found, default=_plain, indent=1)
+            _write_whole(runs_dir / run_id / "run.json", text)
     return dead
 
 
@@ -171,10 +182,18 @@ def _age_key(path: Path) -> tuple[str, str]:
     return f"{ended:%Y%m%dT%H%M%S.%f}", name
 
 
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
 def _write_whole(path: Path, text: str) -> None:
     part = path.with_name(path.name + ".part")
-    part.write_text(text)
-    part.replace(path)
+    try:
+        part.write_text(text)
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)  # on a full disk half a record is only in the way
+        raise
 
 
 def _lives(pid: object) -> bool:

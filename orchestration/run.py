@@ -1,11 +1,10 @@
 """One run from its first breath to its record: warehouse, lock, leftovers, status, exit code."""
 
-import errno
 import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from orchestration import ops
 from orchestration.console import Console
 from orchestration.dead_runs import bury
+from orchestration.disk import explain
 from orchestration.environment import readers_environment, tool_environment
 from orchestration.errors import (
     BAD_DATA,
@@ -29,6 +29,7 @@ from orchestration.faults import PAUSES, passing_fault
 from orchestration.interrupts import interruptible
 from orchestration.lock import run_lock, take_lock
 from orchestration.provenance import git_state, versions
+from orchestration.publication.versions import published_by
 from orchestration.records import BROKEN as BROKE
 from orchestration.records import (
     CANCELLED,
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
 # A folder's name, and with "ecluse run " before it an application name: Postgres cuts at 63 bytes.
 ALLOWED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,49}")
 PATIENCE = 30.0  # seconds for a server to come back, and to notice that our connection is gone
-NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass
@@ -113,7 +113,7 @@ class Run:
                 if time.monotonic() > deadline:
                     raise WarehouseLost(str(error)) from error
                 time.sleep(0.5)
-        if ops.status_of(self.session, self.record.run_id) != RUNNING:
+        if ops.is_buried(self.session, self.record.run_id):
             raise RunLocked("Another run took over while Postgres was away: this one ends here.")
 
     def changed(self) -> None:
@@ -165,10 +165,10 @@ def recorded_run(
             record.status = RUNNING
             record.notes += bury(session, settings.runs_dir, record)
             try:
-                with interruptible(), warehouse.explained(run.lost), _disk_explained():
+                with interruptible(), warehouse.explained(run.lost):
                     yield run
             except BaseException as error:
-                _fail(record, error)
+                _fail(record, explain(error, settings) or error)
                 raise
             else:
                 record.status = PASSED if record.status == RUNNING else record.status
@@ -178,25 +178,15 @@ def recorded_run(
                 _save_what_can_be(run)
                 run.session.close()
     except BaseException as error:
+        explained = explain(error, settings)
         if record.finished_at is None:
-            _fail(record, error)
+            _fail(record, explained or error)
             record.finished_at = datetime.now(UTC)
-        folder.save(record)
+        with suppress(ConfigurationError):  # the first error is the one to tell
+            folder.save(record)
+        if explained:
+            raise explained from error
         raise
-
-
-@contextmanager
-def _disk_explained() -> Iterator[None]:
-    """Turn a file that cannot be written into a sentence; any other OSError is a defect of ours."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in NOT_WRITABLE:
-            raise
-        raise ConfigurationError(
-            f"{error.filename or 'A file'} cannot be written: {error.strerror}. Make it writable, "
-            "or free some space, and run again."
-        ) from error
 
 
 def new_record(settings: Settings, kind: str) -> RunRecord:
@@ -238,13 +228,27 @@ def _fail(record: RunRecord, error: BaseException) -> None:
 
 
 def _save_what_can_be(run: Run) -> None:
-    """The last word on a run. Postgres may be what broke, so the file goes first."""
+    """The last word on a run. Postgres may be what broke, so the file goes first.
+
+    It may have been stopped between its switch and the sentence about it.
+    """
     import psycopg2
 
-    run.folder.save(run.record)
+    record = run.record
+    with suppress(psycopg2.Error), run.session.cursor() as cursor:
+        record.published = record.published or published_by(cursor, record.run_id)
+        record.status = PUBLISHED if record.published else record.status
+    unwritten: ConfigurationError | None = None
+    try:
+        run.folder.save(record)
+    except ConfigurationError as error:
+        unwritten = error
+        run.note(str(error))
     try:
         ops.save_run(run.session, run.record)
         ops.save_details(run.session, run.record)
     except psycopg2.Error as error:
         run.note(f"the record could not be written to Postgres: {str(error).splitlines()[0]}")
         run.folder.save(run.record)
+    if unwritten and not record.exit_code:
+        raise unwritten

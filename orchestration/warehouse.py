@@ -150,7 +150,7 @@ class Warehouse:
             raise WarehouseForbids(
                 f"Postgres ({self}) forbids what a run needs: {said}. {help_}"
             ) from error
-        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+        except psycopg2.Error as error:  # a cut connection may be any kind of DatabaseError
             if not lost():
                 raise
             said = " ".join(str(error).split())

@@ -59,8 +59,8 @@ def execute(
 
 def _run(step: Step, entry: StepRecord, changed: Callable[[], None], try_again: TryAgain) -> None:
     entry.status, entry.started_at = "running", datetime.now(UTC)
-    changed()
     try:
+        changed()
         while entry.status == "running":
             try:
                 entry.detail = step.act()

@@ -6,7 +6,7 @@ somebody did to the schemas by hand is taken over by `refresh`.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestration.errors import ConfigurationError
 
@@ -32,6 +32,13 @@ insert into ops.versions (version, schema_name, published_at)
 select (select coalesce(max(version), 0) + 1 from ops.versions), 'marts', now()
 where to_regnamespace('marts') is not null
   and not exists (select from ops.versions where schema_name = 'marts');
+"""
+PUBLISHED_BY = """
+select version, v.run_id, array(
+    select mart from ops.version_marts as m where m.version = s.version order by mart
+), null, null, switched_at
+from ops.switches as s join ops.versions as v using (version)
+where s.run_id = %s order by switched_at desc limit 1
 """
 
 
@@ -98,6 +105,17 @@ def last_switch(cursor: "cursor") -> Switch | None:
     )
     row = cursor.fetchone()
     return Switch(*row) if row else None
+
+
+def published_by(cursor: "cursor", run_id: str) -> dict[str, Any] | None:
+    """What this run made live, as its record says it; None when it never switched.
+
+    The switch commits before the record can tell: between the two a run may be killed.
+    """
+    cursor.execute(PUBLISHED_BY, (run_id,))
+    found = cursor.fetchone()
+    names = ("version", "built_by", "tables", "seconds", "waited", "at")
+    return dict(zip(names, found, strict=True)) if found else None
 
 
 def open_register(session: "connection") -> list[Version]:

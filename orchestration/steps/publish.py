@@ -13,6 +13,7 @@ from orchestration.publication.versions import (
     all_versions,
     find,
     last_switch,
+    marts_of,
     refresh,
 )
 from orchestration.records import PUBLISHED
@@ -35,7 +36,7 @@ def publish_marts(run: "Run", built_by: str | None = None) -> str:
         last, versions = last_switch(cursor), all_versions(cursor)
         if last and last.run_id == run.record.run_id:  # switched before a passing fault
             version = find(versions, str(last.version))
-            return _published(run, Switched(version, []))
+            return _published(run, Switched(version, sorted(marts_of(cursor, version))))
         version = _ready(cursor, versions, built_by or run.record.run_id)
     if last and last.kind == "rollback":
         _undo_rollback(run, last, version, asked_for=bool(built_by))

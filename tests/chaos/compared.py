@@ -1,6 +1,7 @@
 """What two warehouses hold, in words that can be compared: rows, versions, nothing of chance."""
 
 from collections import Counter
+from dataclasses import dataclass
 
 from ingestion.sources.jaffle_shop.contract import ITEMS_OF_ORDERS, ORDERS, SNAPSHOTS
 from orchestration.warehouse import Warehouse
@@ -45,7 +46,7 @@ def raw_rows(warehouse: Warehouse) -> dict[str, Rows]:
 
 
 def mart_rows(warehouse: Warehouse) -> dict[str, Rows]:
-    """Every row that readers see, as text and at one instant; nothing before the first run."""
+    """Every row that readers see, as text and at one instant."""
     with warehouse.session() as session, session.cursor() as cursor:
         cursor.execute("begin isolation level repeatable read")
         cursor.execute(TABLES, ("marts",))
@@ -54,6 +55,13 @@ def mart_rows(warehouse: Warehouse) -> dict[str, Rows]:
             cursor.execute(f'select t::text from marts."{table}" as t')
             found[table] = Counter(cursor.fetchall())
         return found
+
+
+def whole_loads(warehouse: Warehouse) -> int:
+    """How many loads are complete; one that brought nothing leaves no trace."""
+    if query(warehouse, "select to_regclass(%s)", f"{RAW}._dlt_loads") == [(None,)]:
+        return 0
+    return query(warehouse, f"select count(*) from {RAW}._dlt_loads where status = 0")[0][0]
 
 
 def unfinished(warehouse: Warehouse) -> dict[str, int]:
@@ -72,16 +80,32 @@ def unfinished(warehouse: Warehouse) -> dict[str, int]:
     return {table: rows for table, rows in tables.items() if rows}
 
 
-def differences(found: dict[str, Rows], expected: dict[str, Rows]) -> list[str]:
-    """One sentence for each table that is not as it should be: how many rows lost and doubled."""
+@dataclass(frozen=True)
+class Difference:
+    """A table that is not as it should be. `strange`: rows that should not be there at all."""
+
+    table: str
+    lost: int
+    doubled: int
+    strange: int
+    sample: object
+
+    def __str__(self) -> str:
+        return (
+            f"{self.table}: {self.lost} rows lost, {self.doubled} doubled, "
+            f"{self.strange} strange; such as {self.sample}"
+        )
+
+
+def differences(found: dict[str, Rows], expected: dict[str, Rows]) -> list[Difference]:
+    """The tables whose rows are not each there as often as they should be."""
     said = []
     for table in sorted(found.keys() | expected.keys()):
         here, there = found.get(table, Counter()), expected.get(table, Counter())
         lost, more = there - here, here - there
         if lost or more:
             doubled = sum(more[row] for row in more if row in there)
-            said.append(
-                f"{table}: {lost.total()} rows lost, {doubled} doubled, "
-                f"{more.total() - doubled} strange; such as {next(iter(lost or more))}"
-            )
+            strange = more.total() - doubled
+            sample = next(iter(lost or more))
+            said.append(Difference(table, lost.total(), doubled, strange, sample))
     return said

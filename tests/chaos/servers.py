@@ -1,6 +1,5 @@
 """The Postgres servers whose deaths a run must survive: embedded, the system's, somebody else's."""
 
-import glob
 import os
 import pwd
 import shutil
@@ -20,10 +19,12 @@ from orchestration.errors import EcluseError
 from orchestration.warehouse import Warehouse, parse_url
 
 PATIENCE = 60.0
+SYSTEM = sorted(Path("/usr/lib/postgresql").glob("*/bin"))  # where Debian keeps each release
 SESSIONS = """
 select pid from pg_stat_activity
 where backend_type = 'client backend' and pid <> pg_backend_pid()
-  and datname = current_database() order by (state = 'active') desc, backend_start, pid
+  and datname = current_database() and application_name not in ('ecluse', 'chaos reader')
+order by (state = 'active') desc, backend_start, pid
 """
 
 
@@ -36,8 +37,8 @@ class Server(Protocol):
     def variables(self) -> dict[str, str]:
         """What makes a run use it."""
 
-    def kill(self) -> bool:
-        """SIGKILL the postmaster; returns whether it lived."""
+    def kill(self, signum: signal.Signals) -> bool:
+        """Send it to the postmaster; returns whether that lived."""
 
     def kill_session(self, rng: Random) -> bool:
         """End one session of the run; returns whether there was one."""
@@ -63,9 +64,9 @@ class Embedded:
         """None: it is the default."""
         return {}
 
-    def kill(self) -> bool:
-        """SIGKILL the postmaster; its children linger."""
-        return _kill_postmaster(self._server.data)
+    def kill(self, signum: signal.Signals) -> bool:
+        """SIGKILL: its children linger. SIGQUIT: what `pg_ctl stop -m immediate` sends."""
+        return _kill_postmaster(self._server.data, signum)
 
     def kill_session(self, rng: Random) -> bool:
         """SIGKILL the process of one session: the server restarts itself."""
@@ -86,7 +87,7 @@ class System:
 
     def __init__(self) -> None:
         """Make the cluster and start it."""
-        self._bin = Path(sorted(glob.glob("/usr/lib/postgresql/*/bin"))[-1])  # noqa: PTH207
+        self._bin = SYSTEM[-1]
         self._home = Path(tempfile.mkdtemp(prefix="ecluse-chaos-"))
         self._data = self._home / "data"
         self._as_user: list[str] = []
@@ -103,9 +104,9 @@ class System:
         """Its URL."""
         return {"ECLUSE_WAREHOUSE_URL": self.warehouse.url()}
 
-    def kill(self) -> bool:
-        """SIGKILL the postmaster; its children linger."""
-        return _kill_postmaster(self._data)
+    def kill(self, signum: signal.Signals) -> bool:
+        """SIGKILL: its children linger. SIGQUIT: what `pg_ctl stop -m immediate` sends."""
+        return _kill_postmaster(self._data, signum)
 
     def kill_session(self, rng: Random) -> bool:
         """SIGKILL the process of one session: the server restarts itself."""
@@ -156,7 +157,7 @@ class Foreign:
         """Its URL."""
         return {"ECLUSE_WAREHOUSE_URL": self.warehouse.url()}
 
-    def kill(self) -> bool:
+    def kill(self, signum: signal.Signals) -> bool:
         """Never: it is not ours."""
         return False
 
@@ -184,9 +185,9 @@ def make_server(kind: str, clone: Path, name: str) -> Server:
     return System() if kind == "system" else Foreign(kind, name)
 
 
-def _kill_postmaster(data: Path) -> bool:
+def _kill_postmaster(data: Path, signum: signal.Signals) -> bool:
     try:
-        os.kill(int((data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+        os.kill(int((data / "postmaster.pid").read_text().split()[0]), signum)
     except (OSError, ValueError, IndexError):
         return False
     return True

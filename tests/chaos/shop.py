@@ -1,10 +1,11 @@
-"""The demo shop as a process that can be killed, and started again on the same port."""
+"""The shop as a process that can be killed, and started again on the same port."""
 
 import os
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from urllib.request import urlopen
 
 from orchestration.settings import ROOT
@@ -16,13 +17,17 @@ PATIENCE = 30.0
 class Shop:
     """The API, at one loopback port for all its lives."""
 
-    def __init__(self, days: int, orders: int = ORDERS) -> None:
-        """Choose a free port; the shop opens with `open` and has been open for `days` by then."""
+    def __init__(self, folder: Path, days: int, orders: int = ORDERS) -> None:
+        """Choose a free port; the shop opens with `open` and has been open for `days` by then.
+
+        `folder` keeps the calendar.
+        """
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port = free.getsockname()[1]
-        self._orders = orders
+        self._orders, self._calendar = orders, folder / "days"
         self._process: subprocess.Popen[bytes] | None = None
         self.days = days
+        self._calendar.write_text(str(days))
 
     @property
     def url(self) -> str:
@@ -34,8 +39,8 @@ class Shop:
         if self._process:
             return
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "ingestion.demo_api", "--quiet", "--end-with-parent",
-             f"--port={self._port}", f"--orders={self._orders}", f"--days={self.days}"],
+            [sys.executable, "-m", "tests.chaos.changing", str(self._port), str(self._orders),
+             str(self._calendar)],
             cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
         )  # fmt: skip
@@ -46,10 +51,9 @@ class Shop:
             time.sleep(0.05)
 
     def next_day(self) -> None:
-        """Close, and open a day later."""
-        self.vanish()
+        """A day later; whether it is open or not."""
         self.days += 1
-        self.open()
+        self._calendar.write_text(str(self.days))
 
     def vanish(self) -> bool:
         """SIGKILL; returns whether it was there."""

@@ -1,7 +1,9 @@
 """A run in a process of its own, whose progress lines say where it is."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -20,9 +22,11 @@ class Hangs(AssertionError):
 
 
 class WatchedRun:
-    """`ecluse run` from its first instant on."""
+    """`ecluse run`, or another verb, from its first instant on."""
 
-    def __init__(self, clone: Path, run_id: str, variables: dict[str, str]) -> None:
+    def __init__(
+        self, clone: Path, run_id: str, variables: dict[str, str], verb: str = "run"
+    ) -> None:
         """Start it."""
         self.run_id = run_id
         self._file = clone / "runs" / run_id / "run.json"
@@ -32,8 +36,8 @@ class WatchedRun:
         self._ended = 0.0
         found = environment(clone, None, {"ECLUSE_RUN_ID": run_id, **variables})
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "orchestration", "run"], cwd=clone, env=found,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            [sys.executable, "-m", "orchestration", verb], cwd=clone, env=found,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
         assert self.process.stderr
         self._listener = Thread(target=self._listen, args=(self.process.stderr,), daemon=True)
@@ -73,11 +77,12 @@ class WatchedRun:
         return code
 
     def durations(self) -> dict[str, float]:
-        """Seconds in each phase, and in the whole."""
+        """Seconds in each phase that it got through, and in the whole if it was left alone."""
         found = [phase for phase in PHASES if phase in self._entered]
-        marks = [self._entered[phase] for phase in found] + [self._ended]
-        phases = {p: b - a for p, a, b in zip(found, marks, marks[1:], strict=False)}
-        return phases | {"whole": marks[-1] - marks[0]}
+        marks = [self._entered[phase] for phase in found]
+        whole = [self._ended] if self.process.returncode == 0 else []
+        phases = {p: b - a for p, a, b in zip(found, marks, (marks + whole)[1:], strict=False)}
+        return phases | ({"whole": self._ended - marks[0]} if whole else {})
 
     def said(self) -> str:
         """All it wrote to standard error."""
@@ -107,6 +112,11 @@ class WatchedRun:
         with self._moved:
             self._ended = time.monotonic()
             self._moved.notify_all()
+
+    def kill(self, children_too: bool) -> bool:
+        """SIGKILL; returns whether that was its end."""
+        os.killpg(self.process.pid, signal.SIGKILL) if children_too else self.process.kill()
+        return self.process.wait() < 0
 
     def _hangs(self) -> None:
         self.process.kill()

@@ -13,7 +13,7 @@ import pytest
 
 from orchestration import ops
 from orchestration.dead_runs import WORKER, bury
-from orchestration.records import PUBLISHED, RunFolder, RunRecord, read_run
+from orchestration.records import DEAD, PUBLISHED, RunFolder, RunRecord, read_run
 from orchestration.warehouse import Warehouse
 from tests.databases import make_database, query
 
@@ -122,3 +122,64 @@ def test_a_run_that_waited_and_had_the_pid_that_is_ours_now_is_dead(
     """In containers all runs have the same few pids."""
     left(tmp_path, warehouse, RunRecord("r1", "run", "waiting", pid=os.getpid()), None)
     assert buried(tmp_path, warehouse) == ["run r1 was found dead and is marked as aborted"]
+
+
+def publish_a_version(warehouse: Warehouse, run_id: str) -> None:
+    """What the switch of a run leaves in the register."""
+    with warehouse.session() as session, session.cursor() as cursor:
+        ops.create_tables(session)
+        cursor.execute(
+            "insert into ops.versions (version, run_id) values (4, %s); "
+            "insert into ops.version_marts values (4, 'orders', '{}', 1, 'x'); "
+            "insert into ops.switches values (now(), %s, 'publication', 4, null, false)",
+            (run_id, run_id),
+        )
+
+
+def test_a_run_that_was_killed_between_its_switch_and_its_record_has_published(
+    tmp_path: Path, warehouse: Warehouse
+) -> None:
+    """The switch and its line in ops.switches are one transaction: that is what readers see."""
+    publish_a_version(warehouse, "r1")
+    left(tmp_path, warehouse, RunRecord("r1", "run"), RunRecord("r1", "run"))
+    assert buried(tmp_path, warehouse) == ["run r1 was found dead after it had published"]
+    assert in_ops(warehouse) == [("published", None, DEAD)]
+    found = read_run(tmp_path, "r1")
+    assert (found["status"], found["reason"]) == ("published", DEAD)
+    assert (found["published"]["version"], found["published"]["tables"]) == (4, ["orders"])
+
+
+def test_a_run_that_switched_and_saw_postgres_die_has_published(
+    tmp_path: Path, warehouse: Warehouse
+) -> None:
+    """Its file could only say that Postgres went away."""
+    publish_a_version(warehouse, "r1")
+    ended = RunRecord("r1", "run", "broken", exit_code=1, reason="Postgres went away")
+    left(tmp_path, warehouse, ended, RunRecord("r1", "run"))
+    assert buried(tmp_path, warehouse) == []
+    assert in_ops(warehouse) == [("published", 1, "Postgres went away")]
+    found = read_run(tmp_path, "r1")
+    assert (found["status"], found["exit_code"]) == ("published", 1)
+    assert found["published"]["version"] == 4
+
+
+def test_a_run_of_another_container_that_had_switched_has_published(
+    tmp_path: Path, warehouse: Warehouse
+) -> None:
+    """Its file is not here; ops has no end of it."""
+    publish_a_version(warehouse, "r1")
+    left(tmp_path / "there", warehouse, RunRecord("r1", "run"), RunRecord("r1", "run"))
+    assert buried(tmp_path, warehouse) == ["run r1 was found dead after it had published"]
+    assert in_ops(warehouse) == [("published", None, DEAD)]
+
+
+def test_a_run_whose_file_could_not_be_written_ended_as_ops_says(
+    tmp_path: Path, warehouse: Warehouse
+) -> None:
+    """The disk of the records was full, Postgres was not."""
+    ended = RunRecord("r1", "run", "broken", exit_code=1, reason="the disk is full")
+    left(tmp_path, warehouse, RunRecord("r1", "run"), ended)
+    assert buried(tmp_path, warehouse) == []
+    found = read_run(tmp_path, "r1")
+    assert (found["status"], found["exit_code"]) == ("broken", 1)
+    assert found["reason"] == "the disk is full"

@@ -10,12 +10,13 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from orchestration import ops
 from orchestration import run as run_module
 from orchestration.embedded import EmbeddedServer
 from orchestration.errors import BuildBroke, RunLocked, WarehouseUnreachable
 from orchestration.faults import PAUSES, passing_fault
 from orchestration.lock import run_lock
-from orchestration.records import read_runs
+from orchestration.records import PUBLISHED, read_runs
 from orchestration.run import Run
 from orchestration.settings import load_settings
 from orchestration.warehouse import Warehouse, locate
@@ -158,12 +159,25 @@ def test_a_lock_that_is_lost_between_two_steps_is_taken_again(pipe: SmallPipe) -
     assert run.record.status == "passed"
 
 
+def test_a_run_that_loses_its_lock_after_it_has_published_goes_on_too(pipe: SmallPipe) -> None:
+    def publish() -> str:
+        run.record.status = PUBLISHED
+        return "published"
+
+    with pipe.open() as run:
+        steps = (Step("publish", publish), Step("collect", lambda: str(cut(run))))
+        execute((*steps, Step("more", lambda: "done")), run.record, run.changed, run.try_again)
+    assert [step.status for step in run.record.steps] == ["done"] * 3
+    assert read_runs(pipe.settings.runs_dir)[0]["status"] == "published"
+
+
 def test_a_run_that_another_has_buried_meanwhile_ends(
     pipe: SmallPipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def overtaken() -> str:
         cut(run)
-        query(run.warehouse, "update ops.runs set status = 'aborted' returning 1")
+        with run.warehouse.session() as other:
+            ops.end_row(other, run.record.run_id, {})
         with run.session.cursor() as cursor:
             cursor.execute("select 1")
         return "never"

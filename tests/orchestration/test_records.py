@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +21,7 @@ from orchestration.records import (
     read_runs,
     to_json,
 )
+from tests.disks import small_disk
 
 
 def save(runs: Path, run_id: str, status: str = "published", **more: object) -> RunRecord:
@@ -163,25 +163,10 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
     assert caught.value.exit_code == 2
 
 
-@pytest.fixture
-def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 64 kilobytes."""
-    if os.geteuid():
-        pytest.skip("only root can mount a small disk")
-    place = tmp_path / "disk"
-    place.mkdir()
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)], check=False,
-        capture_output=True, text=True,
-    )  # fmt: skip
-    if made.returncode:
-        pytest.skip(f"no small disk can be mounted here: {made.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
-
-
-def test_a_full_disk_is_a_sentence_and_the_older_record_stays_whole(tiny_disk: Path) -> None:
-    record = save(tiny_disk, "r1")
-    with pytest.raises(ConfigurationError, match="No space left on device"):
-        RunFolder(tiny_disk, "r1").save(replace(record, notes=["x" * 100_000]))
-    assert read_runs(tiny_disk)[0]["notes"] == []
+def test_a_full_disk_is_a_sentence_and_the_older_record_stays_whole(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "64k") as disk:
+        record = save(disk, "r1")
+        with pytest.raises(ConfigurationError, match="No space left on device"):
+            RunFolder(disk, "r1").save(replace(record, notes=["x" * 100_000]))
+        assert read_runs(disk)[0]["notes"] == []
+        assert [path.name for path in (disk / "r1").iterdir()] == ["run.json"]

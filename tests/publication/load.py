@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import quantiles
@@ -68,17 +69,26 @@ def play(
     """Publish many times beside all readers."""
     load = Load()
     publish(warehouse, 0, rows)
+    with watching(load, warehouse, folder, rows, kinds):
+        for number in range(1, publications + 1):
+            load.switches.append(publish(warehouse, number, rows))
+            if number % 20 == 0:
+                tell(f"{number} publications, {len(load.wrong)} wrong reads")
+    return load
+
+
+@contextmanager
+def watching(
+    load: Load, warehouse: Warehouse, folder: Path, rows: int, kinds: tuple[Kind, ...] = KINDS
+) -> Iterator[None]:
+    """All readers at work while the block runs; what they saw is in `load` after it."""
     with (
         benching(warehouse, rows, folder) as load.benches,
         reading(warehouse, rows, kinds) as load.seen,
     ):
         time.sleep(0.5)
-        for number in range(1, publications + 1):
-            load.switches.append(publish(warehouse, number, rows))
-            if number % 20 == 0:
-                tell(f"{number} publications, {len(load.wrong)} wrong reads")
+        yield
         time.sleep(0.5)
-    return load
 
 
 def table(load: Load) -> Iterator[str]:
