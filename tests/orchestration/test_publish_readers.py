@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from psycopg2.errors import FeatureNotSupported
 
 from orchestration.errors import PublishBlocked
 from orchestration.publication.switch import Switched
@@ -19,6 +20,7 @@ from tests.orchestration.marts import ROWS, build, release, schemas, switch, ver
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor
 
+NOTE = "alter table marts__next.orders add note text"
 JOINED = """
 select array_agg(distinct o.version), array_agg(distinct c.version), count(*)
 from marts.orders as o join marts.customers as c using (id)
@@ -214,6 +216,29 @@ def test_a_version_that_somebody_still_reads_is_kept_and_dropped_later(
         assert cursor.fetchall() == [(1,)]
     release(marts, 4)
     assert schemas(marts) == ["marts", "marts__v3"]
+
+
+def test_what_is_prepared_on_the_server_goes_on_except_select_star_when_columns_change(
+    marts: Warehouse,
+) -> None:
+    """The one exception that docs/publication.md names."""
+    with marts.session() as session, session.cursor() as cursor:
+        cursor.execute("prepare everything as select * from marts.orders where id = 1")
+        cursor.execute("prepare named as select version from marts.orders where id = 1")
+        for version in (2, 3):
+            switch(marts)
+            cursor.execute("execute everything")
+            assert cursor.fetchall() == [(1, version)]
+            build(marts, version + 1, *([NOTE] if version == 3 else []))
+        switch(marts)
+        cursor.execute("execute named")
+        assert cursor.fetchall() == [(4,)]
+        with pytest.raises(FeatureNotSupported, match="must not change result type"):
+            cursor.execute("execute everything")
+        cursor.execute("deallocate everything")
+        cursor.execute("prepare everything as select * from marts.orders where id = 1")
+        cursor.execute("execute everything")
+        assert cursor.fetchall() == [(1, 4, None)]
 
 
 class Readers:
