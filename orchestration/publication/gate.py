@@ -127,7 +127,7 @@ class Gate:
         deadline = time.monotonic() + PATIENCE_MS / 1000
         self._lock_views(cursor, views)
         for number, keeper in enumerate(self._keepers):
-            keeper.ask(self._threads, marts[number::MOST_KEEPERS])
+            keeper.ask(self._threads, marts[number :: len(self._keepers)])
         rounds = 0
         while not all(keeper.done() for keeper in self._keepers):
             inside = self._inside(cursor, [*views, *marts])
@@ -166,8 +166,16 @@ class Gate:
                 return
 
     def _staff(self, wanted: int) -> None:
+        """As many keepers as the server lets in; one alone can do it, only less well."""
+        import psycopg2
+
         while len(self._keepers) < min(wanted, MOST_KEEPERS):
-            self._keepers.append(_Keeper(self._session))
+            try:
+                self._keepers.append(_Keeper(self._session))
+            except psycopg2.OperationalError:
+                if not self._keepers:
+                    raise
+                return
 
     def _lock_views(self, cursor: "cursor", views: list[Mart]) -> None:
         from psycopg2.errors import DeadlockDetected, LockNotAvailable

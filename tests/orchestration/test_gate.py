@@ -11,6 +11,7 @@ from orchestration.publication import switch as switching
 from orchestration.publication.gate import Gate, GateStuck, find_marts
 from orchestration.warehouse import Warehouse
 from tests.databases import query
+from tests.orchestration.conftest import Guests
 from tests.orchestration.marts import ROWS, build, release, switch, version_in
 
 VERSIONS = "select array_agg(distinct version) from marts.{}"
@@ -126,6 +127,16 @@ def test_more_marts_than_keepers(warehouse: Warehouse) -> None:
     many = [f"create table marts__next.t{n} as select 1 as version" for n in range(40)]
     for version in (1, 2):
         assert len(release(warehouse, version, *many).tables) == 42
+    assert version_in(warehouse) == 2
+
+
+def test_fewer_connections_than_keepers(warehouse: Warehouse, guest: Guests) -> None:
+    """Of two that it may have one is for a keeper: it must do for both marts."""
+    owner = guest()
+    query(warehouse, f'grant create on database {warehouse.dbname} to "{owner.user}"; '
+                     f'alter role "{owner.user}" connection limit 2; select 1')  # fmt: skip
+    release(owner, 1)
+    release(owner, 2)
     assert version_in(warehouse) == 2
 
 
