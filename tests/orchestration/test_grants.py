@@ -30,9 +30,13 @@ OLD = """
 create schema raw_shop; create table raw_shop.orders (n int); create schema staging;
 create view staging.stg as select * from raw_shop.orders; create schema ops; create schema marts;
 create table ops.runs (n int); create table marts.sales as select * from staging.stg;
-create schema marts__v1; create table marts__v1.sales (n int)
+create schema marts__v1; create table marts__v1.sales (n int);
+create schema marts__next; create table marts__next.sales (n int);
+create schema quarantine; create table quarantine.orders (n int)
 """
-EVERYTHING = {"raw_shop", "staging", "ops", "marts", "marts__v1"}
+EVERYTHING = {
+    "raw_shop", "staging", "quarantine", "ops", "marts", "marts__next", "marts__v1",
+}  # fmt: skip
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from tests.orchestration.logins import (
 from tests.orchestration.small import MODELS
 
 pytestmark = pytest.mark.slow
+ROLES = ("loader", "transformer", "reader", "pii")
 NEW_MART = "select product_id from {{ ref('products') }}\n"
 NEW_MODEL = """
 models:
@@ -54,30 +55,38 @@ class Place:
         assert PASSWORD.strip() not in done.stdout + done.stderr
         return done.stdout
 
+    @property
+    def logins(self) -> list[str]:
+        """Everybody, as options of `ecluse grants`."""
+        return [part for name in ROLES for part in (f"--{name}", self.people[name].user)]
+
     def mart_is_open(self, name: str) -> bool:
         return trying(self.people["reader"], f"select from marts.{name}") == SEES
 
 
-@pytest.fixture(scope="module")
-def place(strict_server: Warehouse, api: str, tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """After the first run of a transformer and a loader, in an empty database."""
-    admin = make_database(strict_server)
-    root = copy_project(tmp_path_factory.mktemp("least") / "clone")
-    roles = ("loader", "transformer", "reader", "pii")
-    people = {name: make_login(admin, name) for name in roles}
+def new_place(server: Warehouse, api: str, root: Path) -> Place:
+    """An empty database, and four logins that may do nothing yet."""
+    admin = make_database(server)
+    people = {name: make_login(admin, name) for name in ROLES}
     variables = {
         "ECLUSE_ROLE_PREFIX": f"whole_{admin.dbname}",
         "ECLUSE_LOADER_URL": people["loader"].url(),
         "SOURCES__JAFFLE_SHOP__BASE_URL": api,
     }
-    logins = [part for name in roles for part in (f"--{name}", people[name].user)]
-    script = ecluse(root, "grants", "--sql", *logins, **variables).stdout
+    return Place(copy_project(root), admin, people, variables)
+
+
+@pytest.fixture(scope="module")
+def place(strict_server: Warehouse, api: str, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """After the first run of a transformer and a loader."""
+    found = new_place(strict_server, api, tmp_path_factory.mktemp("least") / "clone")
+    script = ecluse(found.root, "grants", "--sql", *found.logins, **found.variables).stdout
     command = [binary("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1"]
     done = subprocess.run(
-        command, input=script, env=admin.environment(), capture_output=True, text=True, check=False
-    )
+        command, input=script, env=found.admin.environment(), capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-    found = Place(root, admin, people, variables)
     assert json.loads(found.ecluse("run", "--json"))["notes"] == []
     return found
 
@@ -133,7 +142,6 @@ def test_rights_travel_with_every_later_version(place: Place) -> None:
         assert may_select(place.people["reader"], place.admin) == {"marts"}
         assert query(place.people["reader"], NAMES) == [("***",)]
         assert len(query(place.people["pii"], NAMES)) > 1
-    assert "no model differs" in place.ecluse("deploy"), "a role is no change of the code"
     assert "identical" in place.ecluse("replay", "3")
     assert "removed" in place.ecluse("compact", "--before", "2100-01-01", "--yes")
     place.ecluse("diff", "live", "previous")
@@ -196,3 +204,23 @@ def test_marts_from_before_the_roles_are_opened_by_the_next_publication(place: P
     assert may_select(reader, place.admin) == set()
     place.ecluse("run")
     assert may_select(reader, place.admin) == {"marts"}
+
+
+def test_a_warehouse_that_one_login_did_everything_in_is_taken_over(
+    strict_server: Warehouse, api: str, tmp_path: Path
+) -> None:
+    place = new_place(strict_server, api, tmp_path / "clone")
+    alone = {n: v for n, v in place.variables.items() if n != "ECLUSE_LOADER_URL"}
+    done = ecluse(place.root, "run", warehouse=place.admin, **alone)
+    assert done.returncode == 0, done.stderr
+    refused = ecluse(place.root, "run", warehouse=place.people["transformer"], **alone)
+    assert refused.returncode == 2
+    assert "permission denied for schema ops" in refused.stderr
+    done = ecluse(place.root, "grants", *place.logins, "--json", warehouse=place.admin, **alone)
+    assert json.loads(done.stdout)["missing"] == [], done.stderr
+    assert query(place.people["reader"], NAMES) == [("***",)], "at once"
+    assert "no model differs" in place.ecluse("deploy"), "a role is no change of the code"
+    assert json.loads(place.ecluse("run", "--json"))["notes"] == []
+    place.ecluse("rollback")
+    assert may_select(place.people["reader"], place.admin) == {"marts"}
+    assert len(query(place.people["pii"], NAMES)) > 1
