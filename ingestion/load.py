@@ -1,5 +1,6 @@
 """Load one source into raw, all of it or nothing of it, and say what happened."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -160,8 +161,9 @@ def _count(pipeline: dlt.Pipeline, record: LoadRecord) -> None:
 def _save(pipeline: dlt.Pipeline, name: str, artifacts: Path) -> None:
     artifacts.mkdir(parents=True, exist_ok=True)
     if pipeline.last_trace:
-        trace = json.dumps(pipeline.last_trace.asdict(), pretty=True)
-        (artifacts / f"{name}.trace.json").write_text(trace)
+        with suppress(AssertionError):  # dlt cannot tell of a load that broke before its first job
+            trace = json.dumps(pipeline.last_trace.asdict(), pretty=True)
+            (artifacts / f"{name}.trace.json").write_text(trace)
     if pipeline.default_schema_name:
         schema = pipeline.default_schema.to_pretty_yaml()
         (artifacts / f"{name}.schema.yaml").write_text(schema)

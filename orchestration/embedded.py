@@ -293,6 +293,6 @@ def _command(pid: int) -> bytes:
 
 def _why_not(what: str, where: Path, said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    grave = [line for line in lines if "FATAL" in line or "PANIC" in line]
-    last = " / ".join((grave or lines)[-3:])
+    full = [line for line in lines[:-3] if "No space left" in line]  # what follows does not tell
+    last = " / ".join(full[:1] + lines[-3:])
     return f"The embedded warehouse in {where} could not {what}: {last or 'it said nothing'}."

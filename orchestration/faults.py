@@ -14,6 +14,7 @@ PASSING = re.compile(
     r"|terminating connection due to|connection (?:already|is|was|has been) closed"
     r"|could not receive data from server|no connection to the server|SSL SYSCALL error"
     r"|the database system is (?:starting up|shutting down|in recovery mode)"
+    r"|the database system is not (?:yet )?accepting connections"
     r"|sorry, too many clients already|remaining connection slots are reserved"
     r"|connection to server [^\n]* failed: (?!.*FATAL)",
     re.IGNORECASE,

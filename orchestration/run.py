@@ -238,17 +238,22 @@ def _save_what_can_be(run: Run) -> None:
     with suppress(psycopg2.Error), run.session.cursor() as cursor:
         record.published = record.published or published_by(cursor, record.run_id)
         record.status = PUBLISHED if record.published else record.status
-    unwritten: ConfigurationError | None = None
+    unwritten = _save_file(run)
     try:
-        run.folder.save(record)
-    except ConfigurationError as error:
-        unwritten = error
-        run.note(str(error))
-    try:
-        ops.save_run(run.session, run.record)
-        ops.save_details(run.session, run.record)
+        ops.save_run(run.session, record)
+        ops.save_details(run.session, record)
     except psycopg2.Error as error:
         run.note(f"the record could not be written to Postgres: {str(error).splitlines()[0]}")
-        run.folder.save(run.record)
+        unwritten = _save_file(run)
     if unwritten and not record.exit_code:
         raise unwritten
+
+
+def _save_file(run: Run) -> ConfigurationError | None:
+    """Why the record's file cannot be written; that must not keep ops from knowing the end."""
+    try:
+        run.folder.save(run.record)
+    except ConfigurationError as error:
+        run.note(str(error))
+        return error
+    return None

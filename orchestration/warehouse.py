@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 OLDEST_SERVER = 140000  # PostgreSQL 14, as `server_version` numbers it
 LAST_PORT = 65535
+# psycopg2 makes a plain DatabaseError of it at times, and goes on to take the connection for open
+CUT = "server closed the connection unexpectedly"
 # dlt wants a password to be there, also where the server asks for none
 NONE_NEEDED = "none-needed"
 EXAMPLE = "postgresql://user:password@host:5432/database"
@@ -150,8 +152,8 @@ class Warehouse:
             raise WarehouseForbids(
                 f"Postgres ({self}) forbids what a run needs: {said}. {help_}"
             ) from error
-        except psycopg2.Error as error:  # a cut connection may be any kind of DatabaseError
-            if not lost():
+        except psycopg2.Error as error:
+            if not lost() and CUT not in str(error):
                 raise
             said = " ".join(str(error).split())
             raise WarehouseLost(

@@ -41,7 +41,7 @@ def judge_struck(run: WatchedRun, kind: str, phase: str, code: int) -> list[str]
         wrong.append("showed a traceback")
     if code > 0 and not run.last_word():
         wrong.append("did not say why it ended")
-    return [f"{run.run_id}, {each}: {run.said()}" for each in wrong]
+    return [f"{run.run_id}, {each}: {run.said()[-2000:]}" for each in wrong]
 
 
 def judge_whole(run: WatchedRun, code: int) -> list[str]:
@@ -49,7 +49,7 @@ def judge_whole(run: WatchedRun, code: int) -> list[str]:
     status = run.record().get("status")
     if (code, status) == (0, "published"):
         return []
-    return [f"{run.run_id}, left alone, ended with {code} as {status}: {run.said()}"]
+    return [f"{run.run_id}, left alone, ended with {code} as {status}: {run.said()[-2000:]}"]
 
 
 def judge_warehouse(

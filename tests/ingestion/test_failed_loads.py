@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+import psycopg2
 import pytest
 import requests
 
@@ -117,6 +118,20 @@ def test_a_failed_load_leaves_its_trace_and_the_schema_too(followed, peer, load_
     trace = json.loads((tmp_path / "jaffle_shop.trace.json").read_text())
     assert "the API answered 404" in json.dumps(trace["steps"])
     assert "orders__items:" in (tmp_path / "jaffle_shop.schema.yaml").read_text()
+
+
+def test_a_load_whose_postgres_goes_before_the_first_job_is_a_sentence(
+    warehouse, peer, tmp_path, monkeypatch
+):
+    """dlt breaks over its own trace then."""
+
+    def gone(*_: object) -> None:
+        raise psycopg2.OperationalError("the database system is shutting down")
+
+    monkeypatch.setattr("dlt.load.load.Load.initialize_package", gone)
+    with pytest.raises(SourceFailed, match="in the step 'load': the database system is shutting"):
+        load("jaffle_shop", warehouse.url(), tmp_path, tmp_path / "dlt", base_url=peer.url)
+    assert (tmp_path / "dlt" / "jaffle_shop.schema.yaml").exists()
 
 
 def test_no_password_is_in_anything_that_a_load_writes(

@@ -42,6 +42,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
         "connection already closed",
         'connection to server on socket "/x/.s.PGSQL.5432" failed: No such file or directory',
         "FATAL:  the database system is starting up",
+        "FATAL:  the database system is not yet accepting connections",
         "FATAL:  sorry, too many clients already",
     ],
 )

@@ -3,9 +3,15 @@
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg2
 import pytest
 
-from orchestration.errors import ConfigurationError, WarehouseForbids, WarehouseUnreachable
+from orchestration.errors import (
+    ConfigurationError,
+    WarehouseForbids,
+    WarehouseLost,
+    WarehouseUnreachable,
+)
 from orchestration.warehouse import Warehouse, open_warehouse
 from tests.databases import query
 from tests.newcomer import ecluse, settings_for
@@ -111,6 +117,16 @@ def test_a_run_of_a_user_without_rights_ends_with_exit_2_and_a_record(
     shown = ecluse(project, "runs", "show", "latest", warehouse=weak)
     assert "broken" in shown.stdout
     assert "GRANT CREATE ON DATABASE" in shown.stdout
+
+
+def test_a_cut_connection_is_told_as_one_also_where_psycopg2_takes_it_for_open(
+    warehouse: Warehouse,
+) -> None:
+    words = "server closed the connection unexpectedly\n\tThis probably means"
+    with pytest.raises(WarehouseLost, match="went away"), warehouse.session():
+        raise psycopg2.DatabaseError(words)
+    with pytest.raises(psycopg2.DatabaseError, match="deadlock"), warehouse.session():
+        raise psycopg2.DatabaseError("deadlock detected")
 
 
 @pytest.mark.parametrize("command", [["env"], ["psql", "-c", "select 1"], ["run"], ["docs"]])
