@@ -4,7 +4,7 @@ The statements stand in roles.sql; they give what the caller may give, so a DBA 
 and the loader's login can give its own raw schemas to the transformer after each load.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ MAY = {
     "pii": "reads marts and nothing else, personal data in the clear",
 }
 ROLES, RIGHTS, MISSING = Path(__file__).with_suffix(".sql").read_text().split("----\n")
+PATIENCE = 10.0  # seconds to wait for a run at work, which changes rights too
 Logins = Mapping[str, Collection[str]]  # role without its prefix -> who is to be a member
 
 # Superusers may do everything and are members of nothing.
@@ -62,18 +63,19 @@ def statements(settings: Settings, logins: Logins) -> str:
     return f"{ROLES.format(**_names(settings))}{rights}\n{members}commit;\n"
 
 
-def grant(settings: Settings, logins: Logins) -> Granted:
+def grant(settings: Settings, logins: Logins, tell: Callable[[str], None] = print) -> Granted:
     """Make the roles, give them their rights and members, and look at what has become of it.
 
     Raises:
         ConfigurationError: one of the logins is not there; nothing was changed.
         WarehouseForbids: the warehouse's user may not make roles.
+        RunLocked: a run is at work; `tell` gets a sentence when it is waited for.
     """
     from psycopg2 import errors
 
     warehouse = open_warehouse(settings)
     with (
-        run_lock(warehouse, "grants", settings.publish_timeout) as session,
+        run_lock(warehouse, "grants", PATIENCE, tell) as session,
         session.cursor() as cursor,
     ):
         _refuse_unknown(cursor, logins)

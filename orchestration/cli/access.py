@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from functools import partial
 
 import click
 
@@ -23,7 +24,7 @@ def grants(as_sql: bool, as_json: bool, **logins: tuple[str, ...]) -> None:
     """Make the roles loader, transformer, reader and pii, and show who has them.
 
     Each has the rights that its work needs, and no other. LOGIN is one that exists already; the
-    options may be given more than once. Safe to repeat: nobody's rights are taken away.
+    options may be given more than once. Safe to repeat: what somebody granted by hand stays.
     """
     from orchestration import roles
 
@@ -31,7 +32,7 @@ def grants(as_sql: bool, as_json: bool, **logins: tuple[str, ...]) -> None:
     if as_sql:
         click.echo(roles.statements(settings, logins), nl=False)
         return
-    done = roles.grant(settings, logins)
+    done = roles.grant(settings, logins, partial(click.echo, err=True))
     if as_json:
         click.echo(json.dumps(asdict(done), indent=1))
         return

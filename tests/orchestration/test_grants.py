@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestration import roles
 from orchestration.errors import ConfigurationError, RunLocked, WarehouseForbids
 from orchestration.lock import run_lock
 from orchestration.roles import Granted, grant, statements
@@ -197,10 +198,14 @@ def test_the_owner_of_the_database_gives_what_is_his_and_says_what_is_not(
     assert grant(settings, {"transformer": [person.user]}).missing == []
 
 
-def test_it_waits_for_a_run_at_work(warehouse: Warehouse, settings: Settings) -> None:
-    soon = replace(settings, publish_timeout=0.3)
+def test_it_waits_for_a_run_at_work_and_not_for_long(
+    warehouse: Warehouse, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(roles, "PATIENCE", 0.3)
+    told: list[str] = []
     with run_lock(warehouse, "r1"), pytest.raises(RunLocked, match="run r1"):
-        grant(soon, {})
+        grant(settings, {}, told.append)
+    assert "waiting for run r1" in told[0]
     assert roles_there(warehouse, settings) == []
 
 
