@@ -20,6 +20,7 @@ from orchestration.settings import Settings
 # What one node is doing: (unique_id, status, seconds); the status of a start is "started".
 OnNode = Callable[[str, str, float], None]
 CANCELLED = "canceling statement due to user request"  # how Postgres ends it after Ctrl-C
+WHY_NO_CATALOG = "CatalogGenerationError"  # a warning to dbt, whose error only counts them
 PUBLISHED_VARS = '{"marts_schema": "marts"}'
 # After Ctrl-C Python's own helper process clears away dbt's semaphores, and would say so in the
 # terminal after we have gone.
@@ -156,7 +157,8 @@ def run_dbt(args: list[str], on_node: OnNode | None = None) -> DbtOutcome:
 
     def listen(event: Any) -> None:
         data, info = event.data, event.info
-        if info.level == "error" and info.msg.strip() and CANCELLED not in info.msg:
+        error = info.level == "error" or info.name == WHY_NO_CATALOG
+        if error and info.msg.strip() and CANCELLED not in info.msg:
             said.append(" ".join(info.msg.split()))
         node = getattr(data, "node_info", None)
         if on_node and node is not None and node.unique_id:

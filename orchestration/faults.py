@@ -26,4 +26,4 @@ def passing_fault(error: BaseException) -> str | None:
     if find_interrupt(error):
         return None
     found = (PASSING.search(str(each)) for each in chain(error))
-    return next((match.group() for match in found if match), None)
+    return next((match.group().rstrip(": ") for match in found if match), None)

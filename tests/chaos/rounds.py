@@ -159,7 +159,8 @@ class Chaos:
             self._server.mend()
         code = run.end()
         self._server.mend()
-        self._lasts |= run.durations()
+        if not hit or kill.kind in {kills.RUN, kills.GROUP, kills.CANCEL}:
+            self._lasts |= run.durations()  # not of a run that waited for what was killed
         self._note(run, kill, code, f"{kill.phase} +{after:.2f} s", phase if hit else None)
         if not hit:
             self.outcome.missed += 1

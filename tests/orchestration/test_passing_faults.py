@@ -110,6 +110,26 @@ def test_a_build_whose_connection_is_cut_is_begun_again_and_published(
     assert kept == [("build", [fault]), ("publish", [])]
 
 
+def test_a_catalog_whose_connection_is_cut_is_made_again(
+    pipe: SmallPipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """dbt's error only counts the failures."""
+    from dbt.adapters.postgres.impl import PostgresAdapter
+
+    ask, asked = PostgresAdapter._get_one_catalog_by_relations, []
+
+    def cut_once(*args: object) -> object:
+        asked.append(args)
+        if len(asked) == 1:
+            raise psycopg2.OperationalError("server closed the connection unexpectedly")
+        return ask(*args)
+
+    monkeypatch.setattr(PostgresAdapter, "_get_one_catalog_by_relations", cut_once)
+    run = pipe.run()
+    assert run.record.steps[-1].retries == ["server closed the connection unexpectedly"]
+    assert (run.record.status, run.record.exit_code) == ("published", 0)
+
+
 def test_a_deadlock_in_a_model_is_tried_again_and_one_for_ever_is_not(pipe: SmallPipe) -> None:
     # as dbt hands it on: an error of the model with Postgres' own words
     query(
