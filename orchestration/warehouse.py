@@ -40,6 +40,7 @@ class Warehouse:
     dbname: str
     sslmode: str = "prefer"
     variable: str = "ECLUSE_WAREHOUSE_URL"  # where a person would change all this
+    embedded: bool = False  # the project's own server
 
     def url(self) -> str:
         """A URL for libpq, dlt and ADBC; holds the password.
@@ -68,7 +69,7 @@ class Warehouse:
 
     def __str__(self) -> str:
         """Where it is, for people and logs: without the password."""
-        place = "embedded" if self.host.startswith("/") else f"{self.host}:{self.port}"
+        place = "embedded" if self.embedded else f"{self.host}:{self.port}"
         return f"{self.dbname} on {place} as {self.user}"
 
     def environment(self) -> dict[str, str]:
@@ -153,7 +154,8 @@ class Warehouse:
                 f"Postgres ({self}) forbids what a run needs: {said}. {help_}"
             ) from error
         except psycopg2.Error as error:
-            if not lost() and CUT not in str(error):
+            of_connection = isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
+            if not (of_connection and lost()) and CUT not in str(error):
                 raise
             said = " ".join(str(error).split())
             raise WarehouseLost(
@@ -198,7 +200,7 @@ def locate(settings: Settings) -> Warehouse:
     if settings.warehouse_url:
         return parse_url(settings.warehouse_url)
     socket = EmbeddedServer(settings.state_dir).socket_dir
-    return Warehouse(str(socket), 5432, "postgres", "", "postgres")
+    return Warehouse(str(socket), 5432, "postgres", "", "postgres", embedded=True)
 
 
 def open_warehouse(settings: Settings, tell: Callable[[str], None] = lambda _: None) -> Warehouse:

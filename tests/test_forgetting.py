@@ -1,7 +1,6 @@
 """Compaction through the whole pipe: kept versions can still be rebuilt, later runs go on."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from orchestration.warehouse import Warehouse
 from tests.databases import make_database, query
 from tests.ingestion.peer import Peer
 from tests.ingestion.rows import CUSTOMER, PRODUCT, SUPPLY, changed, make_orders
-from tests.newcomer import copy_project, ecluse
+from tests.newcomer import copy_project, ecluse, environment
 
 pytestmark = pytest.mark.slow
 
@@ -63,7 +62,7 @@ class Story:
         done = subprocess.run(
             [sys.executable, "-m", "dbt.cli.main", "run", "--vars", f"as_of_load: '{load}'",
              "--target-path", "target/rebuilt", "--log-path", "target/rebuilt"], cwd=self.clone,
-            env=os.environ | self.warehouse.environment() | {"DBT_PROFILES_DIR": str(self.clone)},
+            env=environment(self.clone, None, self.warehouse.environment()),
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout

@@ -140,7 +140,7 @@ class Gate:
                     keeper.ask_anew(self._threads)
             time.sleep(LOOK_SECONDS)
         if not all(keeper.has_locked() for keeper in self._keepers):
-            raise GateStuck([])
+            raise GateStuck(self._inside(cursor, [*views, *marts]))
 
     def open(self) -> None:
         """Let everybody pass whom a keeper holds up."""

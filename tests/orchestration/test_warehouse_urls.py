@@ -1,5 +1,7 @@
 """One URL in: every spelling that people use, and a sentence for those that are none."""
 
+from dataclasses import replace
+
 import pytest
 
 from orchestration.errors import ConfigurationError
@@ -80,8 +82,10 @@ def test_a_url_always_holds_a_password_because_dlt_wants_one() -> None:
 
 
 def test_in_words_a_warehouse_never_shows_its_password() -> None:
+    own = Warehouse("/a/folder", 5432, "u", "", "d")
     assert str(Warehouse("h", 5432, "u", "geheim", "d")) == "d on h:5432 as u"
-    assert "geheim" not in str(Warehouse("/run/pg", 5432, "u", "geheim", "d"))
+    assert str(Warehouse("/run/pg", 5433, "u", "geheim", "d")) == "d on /run/pg:5433 as u"
+    assert str(replace(own, embedded=True)) == "d on embedded as u"
 
 
 def test_no_password_means_no_secret_for_dbt_to_scrub() -> None:
