@@ -16,7 +16,7 @@ from tests.databases import query
 from tests.disks import full, small_disk
 from tests.newcomer import copy_project, ecluse
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 USE_UP_THE_LOG = "select pg_logical_emit_message(true, '', 'x'), pg_switch_wal()"
 HEALTHY = 41  # days of the shop that are loaded before a disk is full
 

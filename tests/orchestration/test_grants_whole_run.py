@@ -27,7 +27,7 @@ from tests.orchestration.logins import (
 )
 from tests.orchestration.small import MODELS
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 ROLES = ("loader", "transformer", "reader", "pii")
 NEW_MART = "select product_id from {{ ref('products') }}\n"
 NEW_MODEL = """
