@@ -12,6 +12,7 @@ Renaming without 1 and 2 mixes about 3 % of two-table reads; swapping views dead
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -32,9 +33,11 @@ from orchestration.publication.views import (
     views_on_marts,
 )
 from orchestration.publication.waiting import (
+    WAITS,
     blocked,
     blockers,
     wait_for_old_snapshots,
+    who,
 )
 
 if TYPE_CHECKING:
@@ -60,6 +63,7 @@ class Manner:
     outside_views: str = FOLLOW
     held: bool = False  # later runs shall not publish over it
     reader: str | None = None  # a role that may read whatever is live
+    tell: Callable[[str], None] = lambda _: None  # hears whom the switch waits for
 
 
 @dataclass
@@ -99,7 +103,8 @@ def switch(
         if live:
             done.notes += rights.copy_indexes(cursor, LIVE, version.schema)
             done.notes += rights.copy_indexes(cursor, live.clear_schema, version.clear_schema)
-        wait_for_old_snapshots(cursor, version, deadline)
+        wait_for_old_snapshots(cursor, version, deadline, manner.tell)
+        told = False
         with Gate(session) as gate:
             while True:
                 done.waited = time.monotonic() - started
@@ -110,6 +115,9 @@ def switch(
                 except GateStuck as stuck:
                     if time.monotonic() > deadline:
                         raise blocked(blockers(cursor, LIVE), version) from None
+                    if not told and not any(reader.wants for reader in stuck.inside):
+                        told = True
+                        manner.tell(WAITS.format(who(blockers(cursor, LIVE))))
                     gate.wait(cursor, stuck.inside, deadline)
         done.seconds = time.monotonic() - started
         done.notes += attempt.left_behind + drop_unneeded(cursor, manner.keep)

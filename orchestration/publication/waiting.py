@@ -1,7 +1,7 @@
 """Whom publication waits for, and what it says of those who do not end."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from orchestration.errors import PublishBlocked
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor
 
 LONGEST_PAUSE = 0.2  # seconds between two looks
+QUIET = 1.0  # seconds of waiting that nobody needs to hear of
+WAITS = "waits for readers of the old marts: {}"
 HIDDEN = "<insufficient privilege>"  # what Postgres says in the place of a query
 Holder = tuple[int, str, str, float | None]  # pid, user, query, seconds in its transaction
 # Sessions that may have a snapshot from before the tables were filled. Either sign alone would wait
@@ -52,7 +54,9 @@ def pauses() -> Iterator[float]:
         pause = min(pause * 2, LONGEST_PAUSE)
 
 
-def wait_for_old_snapshots(cursor: "cursor", version: Version, deadline: float) -> None:
+def wait_for_old_snapshots(
+    cursor: "cursor", version: Version, deadline: float, tell: Callable[[str], None]
+) -> None:
     """Wait until nobody is left to whom the tables of this version would seem empty.
 
     Raises:
@@ -62,12 +66,15 @@ def wait_for_old_snapshots(cursor: "cursor", version: Version, deadline: float) 
         return  # its rows are old: found by Écluse, or waited for when it was published
     cursor.execute(SEES_SNAPSHOTS)
     look = _old_snapshots if cursor.fetchone() == (True,) else _open_transactions
-    old = look(cursor, version)
+    old, quiet_until = look(cursor, version), time.monotonic() + QUIET
     for pause in pauses():
         if not old:
             return
         if time.monotonic() > deadline:
             raise blocked([row[:4] for row in old], version)
+        if time.monotonic() > quiet_until:
+            tell(WAITS.format(who([row[:4] for row in old])))
+            quiet_until = deadline
         time.sleep(pause)
         still = {transaction for *_, transaction in look(cursor, version)}
         old = [row for row in old if row[-1] in still]

@@ -95,7 +95,7 @@ def _manner(run: "Run", hold: bool = False) -> Manner:
     settings = run.settings
     return Manner(
         settings.publish_timeout, settings.keep_versions, settings.outside_views, hold,
-        settings.role("reader"),
+        settings.role("reader"), lambda said: run.console.say(f"{'':9}{said}"),
     )  # fmt: skip
 
 

@@ -42,10 +42,10 @@ def publishing(warehouse: Warehouse, timeout: float = 20.0) -> Iterator[Future[S
         yield pool.submit(switch, warehouse, timeout)
 
 
-def blocked(warehouse: Warehouse, timeout: float = 0.5) -> str:
+def blocked(warehouse: Warehouse, timeout: float = 0.5, **manner: object) -> str:
     began = time.monotonic()
     with pytest.raises(PublishBlocked) as caught:
-        switch(warehouse, timeout)
+        switch(warehouse, timeout, **manner)
     assert time.monotonic() - began < timeout + 4
     return str(caught.value)
 
@@ -117,9 +117,12 @@ def test_new_readers_are_served_while_publication_waits_for_an_old_one(marts: Wa
 def test_a_reader_that_does_not_end_is_named_and_the_old_marts_stay(marts: Warehouse) -> None:
     with reader(marts) as cursor:
         cursor.execute("select /* the slow one */ count(*) from marts.orders")
-        said = blocked(marts)
+        told: list[str] = []
+        said = blocked(marts, tell=told.append)
         pid = cursor.connection.info.backend_pid
     assert f"pid {pid} (postgres, for " in said
+    assert len(told) == 1, "it is said once while it waits"
+    assert f"waits for readers of the old marts: pid {pid} " in told[0]
     assert "the slow one" in said
     assert "were not switched to version 2" in said
     assert version_in(marts) == 1
@@ -164,7 +167,9 @@ def test_a_reader_with_an_old_snapshot_is_named_too(marts: Warehouse) -> None:
     with reader(marts, "begin isolation level repeatable read") as cursor:
         cursor.execute("select 'the snapshot'")
         build(marts, 3)
-        said = blocked(marts)
+        told: list[str] = []
+        said = blocked(marts, 2.0, tell=told.append)
+        assert [f"pid {cursor.connection.info.backend_pid} " in line for line in told] == [True]
         assert f"pid {cursor.connection.info.backend_pid} " in said
     assert "the snapshot" in said
     assert version_in(marts) == 1
