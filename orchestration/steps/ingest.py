@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestration.dead_runs import end_sessions
 from orchestration.demo import demo_source
@@ -65,7 +65,7 @@ def _load(run: "Run", name: str, window: "Window | None", allow_empty: tuple[str
 
     record = LoadRecord(name, f"raw_{name}", datetime.now(UTC))
     run.record.loads.append(record)
-    options: dict[str, object] = {"window": window, "allow_empty": allow_empty}
+    options: dict[str, Any] = {"window": window, "allow_empty": allow_empty}
     with ExitStack() as stack:
         if name == "jaffle_shop":
             demo = demo_source(run.settings, moves=window is None)
