@@ -58,9 +58,10 @@ def _breaches(number: int, row: dict[str, Any], contract: Contract, at: str) -> 
     for name in sorted(row.keys() - known):
         rule = "the contract does not know it"
         yield Breach(number, f"column {at}{name}", rule, row[name], "unknown")
-    for column in contract.columns:
-        value = row.get(column.name, msgspec.UNSET)
-        if not keeps(column, value):
+    values = [(column, row.get(column.name, msgspec.UNSET)) for column in contract.columns]
+    shapely = [column.name for column, value in values if _has_shape(column, value)]
+    for column, value in values:  # what is seen at once comes first
+        if column.name not in shapely:
             yield breach_of(number, column, at, value)
     for name, child in contract.children:
         items = row.get(name, msgspec.UNSET)
@@ -74,6 +75,9 @@ def _breaches(number: int, row: dict[str, Any], contract: Contract, at: str) -> 
                 yield from _breaches(number, item, child, f"{inside}.")
             else:
                 yield Breach(number, inside, "expected an object", item, "changed")
+    for column, value in values:
+        if column.name in shapely and not keeps(column, value):
+            yield breach_of(number, column, at, value)
 
 
 def breach_of(number: int, column: Column, at: str, value: Any) -> Breach:
@@ -87,9 +91,9 @@ def breach_of(number: int, column: Column, at: str, value: Any) -> Breach:
 
 def keeps(column: Column, value: Any) -> bool:
     """Whether one value of the API's JSON keeps the rules of its column."""
-    if value is None or value is msgspec.UNSET:
-        return column.nullable
-    if not isinstance(value, _wanted(column)) or "\x00" in str(value):
+    if value is None or value is msgspec.UNSET or not _has_shape(column, value):
+        return _has_shape(column, value)
+    if column.type == "text" and "\x00" in value:
         return False
     if column.type == "text" and not (column.allowed or column.pattern):
         return True
@@ -98,6 +102,11 @@ def keeps(column: Column, value: Any) -> bool:
     except pa.ArrowInvalid:
         return False
     return True
+
+
+def _has_shape(column: Column, value: Any) -> bool:
+    absent = value is None or value is msgspec.UNSET
+    return column.nullable if absent else isinstance(value, _wanted(column))
 
 
 def _wanted(column: Column) -> type:

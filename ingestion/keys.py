@@ -24,6 +24,8 @@ def key_of(raw: msgspec.Raw, contract: Contract) -> str | None:
             return None
     except (msgspec.DecodeError, KeyError, TypeError):
         return None
+    if all(column.type == "text" for column in columns):
+        return "\x1f".join(row[column.name] for column in columns)
     wire = [pa.chunked_array([pa.array([row[c.name]], c.wire_type())]) for c in columns]
     found = [typed(values, column) for values, column in zip(wire, columns, strict=True)]
     key: str = keys_of(pa.table(found, list(contract.key)), contract)[0].as_py()
