@@ -133,6 +133,7 @@ create table if not exists ops.compactions (
 );
 
 alter table ops.steps add column if not exists retries text[] not null default '{}';
+alter table ops.test_results add column if not exists stored_in text;
 alter table ops.loads add column if not exists changes text[] not null default '{}';
 alter table ops.loads add column if not exists warned text[] not null default '{}';
 alter table ops.load_tables add column if not exists rows_rejected bigint not null default 0;

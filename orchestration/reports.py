@@ -134,6 +134,9 @@ def _show_test(folder: Path, test: dict[str, Any]) -> None:
     if query.exists():
         where = f"runs/{folder.name}/failed/{query.name}"
         click.echo(f"           its rows: .venv/bin/ecluse psql -f {where}")
+    if test.get("stored_in"):
+        name = test["stored_in"].rpartition(".")[2].strip('"')
+        click.echo(f"           until it runs again: .venv/bin/ecluse quarantine show {name}")
 
 
 def _age(moment: str | None) -> str:

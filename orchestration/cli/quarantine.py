@@ -12,7 +12,7 @@ from orchestration.settings import load_settings
 
 REASONS = 3  # named for each table
 EXPORTED = ("_dlt_id", "content", "path", "reason", "value", "key", "first_seen_at", "run_id",
-            "endpoint", "page", "row_number", "_table")  # fmt: skip
+            "endpoint", "page", "row_number")  # fmt: skip
 
 
 @click.group()
@@ -48,12 +48,18 @@ def list_heaps(as_json: bool) -> None:
               help="How many rows to show.")  # fmt: skip
 @json_option
 def show(table: str, limit: int, as_json: bool) -> None:
-    """The newest rows of TABLE that wait; personal data is masked."""
+    """The newest rows of TABLE that wait, or those that failed the dbt test TABLE.
+
+    Personal data is masked.
+    """
     rows = _rows(table)[:limit]
     if as_json:
         click.echo(json.dumps(rows, default=str, indent=1))
         return
     for row in rows:
+        if "_dlt_id" not in row:
+            click.echo(", ".join(f"{name} {value}" for name, value in row.items()))
+            continue
         got = "" if row["value"] is None else f", got {row['value']}"
         where = f"{row['endpoint']} page {row['page']} row {row['row_number']}"
         click.echo(f"{row['_dlt_id']}  {row['path']}: {row['reason']}{got}")
@@ -67,13 +73,15 @@ def show(table: str, limit: int, as_json: bool) -> None:
 def export(table: str, file: Path) -> None:
     """Write the rows of TABLE that wait to FILE (.csv, .jsonl or .parquet).
 
-    Edit `content` and give the file to `replay --fixed`. Where personal data is masked (***), the
-    row keeps what it had.
+    TABLE may also be a dbt test: its rows when it last failed. To mend rejected rows, edit their
+    `content` and give the file to `replay --fixed`. Personal data is masked (***); where that is
+    left alone, the row keeps what it had.
     """
     from orchestration.exports import write_rows
 
-    rows = [row | {"_table": table} for row in _rows(table)]
-    write_rows(file, rows, EXPORTED)
+    rows = _rows(table)
+    rejected = not rows or "_dlt_id" in rows[0]
+    write_rows(file, rows, EXPORTED if rejected else list(rows[0]))
     click.echo(f"{len(rows):,} rows of {table} in {file}")
 
 
@@ -96,10 +104,15 @@ def replay(table: str | None, fixed: Path | None, wait: bool, as_json: bool) -> 
 
 def _rows(table: str) -> list[dict[str, Any]]:
     from ingestion.stored import waiting_rows
+    from orchestration.failures import failed_rows
     from orchestration.steps.quarantine import find_heap
     from orchestration.warehouse import open_warehouse
 
-    with open_warehouse(load_settings()).session() as session, session.cursor() as cursor:
+    settings = load_settings()
+    with open_warehouse(settings).session() as session, session.cursor() as cursor:
+        failed = failed_rows(session, settings, table)
+        if failed is not None:
+            return failed
         heap = find_heap(session, table)
         return waiting_rows(cursor, heap.source, heap.table)
 

@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.errors import ConfigurationError
+from orchestration import reports
+from orchestration.errors import ConfigurationError, DataRejected, WarehouseForbids
 from orchestration.exports import read_rows, write_rows
+from orchestration.failures import failed_rows
 from orchestration.warehouse import Warehouse
 from tests.databases import query
 from tests.ingestion.peer import Peer
 from tests.ingestion.rows import make_orders
 from tests.newcomer import copy_project, ecluse
+from tests.orchestration.conftest import Guests
+from tests.orchestration.small import MODELS, SmallPipe, load
 
 ROWS = [{"_dlt_id": "a", "content": '{"name": "Zoë,\n\\"x\\""}', "page": 1, "gone": None}]
 SHOP = "SOURCES__JAFFLE_SHOP__BASE_URL"
@@ -40,6 +44,31 @@ def test_a_file_that_cannot_be_is_a_sentence(tmp_path: Path, name: str) -> None:
         write_rows(tmp_path / name, ROWS, ("content",))
     with pytest.raises(ConfigurationError, match=r"give a file that ends in|cannot be read"):
         read_rows(tmp_path / name)
+
+
+def test_rows_that_fail_a_dbt_test_are_kept_where_no_reader_sees_them_and_masked_when_shown(
+    tmp_path: Path, warehouse: Warehouse, guest: Guests, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipe = SmallPipe(tmp_path / "p", warehouse)
+    pipe.run("collect")
+    tagged = MODELS.replace("{name: amount,", "{name: amount, config: {tags: [pii]},")
+    pipe.write("models/marts/_models.yml", tagged)
+    load(warehouse, 5, -7, -9)
+    with pytest.raises(DataRejected):
+        pipe.run("collect")
+
+    with warehouse.session() as session:
+        rows = failed_rows(session, pipe.settings, "no_negative_amount")
+        assert rows == [{"id": 2, "amount": "***"}, {"id": 3, "amount": "***"}]
+        assert failed_rows(session, pipe.settings, "no_such_test") is None
+    kept = query(warehouse, "select amount from quarantine.no_negative_amount order by 1")
+    assert kept == [(-9,), (-7,)]
+    with pytest.raises(WarehouseForbids, match="permission denied for schema quarantine"):
+        query(guest(), "select * from quarantine.no_negative_amount")
+    stored = query(warehouse, "select stored_in from ops.test_results where status = 'fail'")
+    assert stored[0][0].endswith('"quarantine"."no_negative_amount"')
+    reports.show(pipe.settings, "latest", as_json=False)
+    assert "ecluse quarantine show no_negative_amount" in capsys.readouterr().out
 
 
 @pytest.mark.slow
