@@ -1,7 +1,7 @@
 # Verbs only; `make` alone lists them. Set-up happens by itself and only when it is needed.
 # make turns every failure into its own exit code 2; scripts that need ours call .venv/bin/ecluse.
 .DEFAULT_GOAL := help
-.PHONY: help setup run ingest deploy versions rollback status docs psql demo-api stop test test-fast lint bench bench-publish chaos lock clean
+.PHONY: help setup run ingest deploy versions rollback status docs psql demo-api break fix stop test test-fast lint bench bench-publish chaos lock clean
 
 READY := @sh orchestration/setup.sh run
 READY_DEV := @sh orchestration/setup.sh dev
@@ -48,6 +48,16 @@ psql: ## open psql on the warehouse
 demo-api: ## serve the bundled shop API alone
 	$(READY)
 	@$(BIN)/ecluse demo-api
+
+BROKEN := wrong_total@orders?times=-1 wrong_type@customers?row=12&times=-1 out_of_range@supplies?row=3&times=-1
+
+break: ## let the demo shop send bad data, until make fix
+	@mkdir -p .warehouse && echo '$(BROKEN)' > .warehouse/demo_faults
+	@echo "From the next run on the demo shop sends a customer and a supply that break their contract,"
+	@echo "and an order that costs a cent more than its parts. make run shows what becomes of it."
+
+fix: ## let the demo shop send good data again
+	@rm -f .warehouse/demo_faults
 
 stop: ## stop the embedded PostgreSQL
 	$(READY)

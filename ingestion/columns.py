@@ -4,6 +4,7 @@ Both the column-wise check of a whole page and the row-wise search for what brok
 so they cannot disagree.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 
 import pyarrow as pa
@@ -27,6 +28,15 @@ def typed(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
         # Arrow reads "0x10" too; the API never writes a number like that
         for hexadecimal in ("0x", "0X"):
             refuse(pc.any(pc.starts_with(values, hexadecimal)).as_py(), f"{column.name}: hex")
+    if column.allowed:
+        known = pa.array([*column.allowed, None], pa.string())
+        refuse(
+            not pc.all(pc.is_in(values, value_set=known), min_count=0).as_py(),
+            f"{column.name}: not allowed",
+        )
+    if column.pattern:
+        fits = pc.match_substring_regex(values, f"^(?:{column.pattern})$")
+        refuse(not pc.all(fits, min_count=0).as_py(), f"{column.name}: another form")
     lowest = FIRST_MOMENT if column.type == "timestamp" else column.minimum
     highest = column.ceiling()
     if lowest is not None and len(found):
@@ -34,6 +44,26 @@ def typed(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
     if highest is not None and len(found):
         refuse(pc.any(pc.greater(found, highest)).as_py(), f"{column.name} above {highest}")
     return found
+
+
+def refused(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
+    """Where `typed` finds a fault."""
+    broken = pa.array(_refused(values.unique().drop_null(), column), values.type)
+    found = pc.is_in(values, value_set=broken)
+    return found if column.nullable else pc.or_(found, values.is_null())
+
+
+def _refused(values: pa.Array, column: Column) -> Iterator[str | bool]:
+    """Which of these, found by halving: good ones are judged in bulk."""
+    try:
+        typed(pa.chunked_array([values]), column)
+    except pa.ArrowInvalid:
+        if len(values) == 1:
+            yield values[0].as_py()
+            return
+        half = len(values) // 2
+        yield from _refused(values[:half], column)
+        yield from _refused(values[half:], column)
 
 
 def refuse(fault: object, what: str) -> None:

@@ -1,7 +1,8 @@
-"""What a table promises: its columns, types, keys and ranges. Drives decoding, checks and hints.
+"""What a table promises: columns, types, keys, ranges, formats, and what happens to what breaks it.
 
-A contract is plain data, written once beside its source. JSON carries numbers and timestamps as
-strings in the APIs we load, so every type but `boolean` is expected as a string.
+A contract is plain data, written once beside its source; decoding, checks, dlt's hints and the
+tables of the source's README are made of it. JSON carries numbers and timestamps as strings in the
+APIs we load, so every type but `boolean` is expected as a string.
 """
 
 from dataclasses import dataclass
@@ -13,11 +14,18 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Type = Literal["text", "whole", "decimal", "boolean", "timestamp"]
+# What becomes of a column that the contract does not know. evolve: raw gets it, as text; freeze:
+# the load stops, also for a value of another JSON type; quarantine: rows with it are set aside.
+Policy = Literal["evolve", "freeze", "quarantine"]
+FEW = 5  # rows, of which a share says nothing: one bad store of six is no flood
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column. `minimum` and `maximum` are inclusive; decimals have `digits` = (all, after)."""
+    """One column. `minimum` and `maximum` are inclusive; decimals have `digits` = (all, after).
+
+    `allowed` and `pattern` (a regular expression for the whole of it, in RE2's words) are for text.
+    """
 
     name: str
     type: Type
@@ -26,6 +34,10 @@ class Column:
     maximum: int | Decimal | None = None
     digits: tuple[int, int] = (18, 2)
     until_now: bool = False  # a timestamp that may not lie in the future
+    allowed: tuple[str, ...] = ()
+    pattern: str | None = None
+    pii: bool = False  # masked wherever a person is shown a row
+    added: bool = False  # by an API that sent it unasked
 
     def expectation(self) -> str:
         """What the column expects, in words for an error message."""
@@ -39,6 +51,8 @@ class Column:
         words += f", at least {self.minimum}" if self.minimum is not None else ""
         words += f", at most {self.maximum}" if self.maximum is not None else ""
         words += ", not in the future" if self.until_now else ""
+        words += f", one of {', '.join(self.allowed)}" if self.allowed else ""
+        words += f", of the form {self.pattern}" if self.pattern else ""
         return words + (" or null" if self.nullable else "")
 
     def ceiling(self) -> int | Decimal | datetime | None:
@@ -79,6 +93,22 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """How many broken rows of one load are too many: more than `rows`, or than `share` of all."""
+
+    rows: int
+    share: float
+
+    def exceeded(self, broken: int, received: int) -> bool:
+        """Whether it is too many."""
+        return broken > self.rows or (broken > FEW and broken > self.share * received)
+
+    def __str__(self) -> str:
+        """The limit in words."""
+        return f"{self.rows:,} rows or {self.share:.0%}"
+
+
+@dataclass(frozen=True)
 class Contract:
     """A table and the lists nested in its rows, each of which becomes a child table."""
 
@@ -86,6 +116,9 @@ class Contract:
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     children: tuple[tuple[str, "Contract"], ...] = ()
+    unknown: Policy = "quarantine"
+    warn: Limit = Limit(100, 0.01)
+    stop: Limit = Limit(1_000, 0.05)
 
     def hints(self) -> list[dict[str, Any]]:
         """The columns as dlt's schema wants them; the key is a hint, no index is made of it."""

@@ -18,6 +18,7 @@ from ingestion.errors import SourceFailed, WrongSetting, find_cause
 from ingestion.heal import drop_packages, heal
 from ingestion.home import at_home
 from ingestion.progress import Progress, Watch, ignore
+from ingestion.quarantine import REJECTED, Again, Quarantine
 from ingestion.registry import find_source
 from ingestion.resources import Turn
 
@@ -49,6 +50,12 @@ class LoadRecord:
     retries: list[str] = field(default_factory=list)  # faults of the API that a retry got over
     mended: dict[str, int] = field(default_factory=dict)  # table -> rows a dead load had left
     dropped: list[str] = field(default_factory=list)  # packages of a dead load, never to be loaded
+    rejected: dict[str, int] = field(default_factory=dict)  # table -> rows that broke the contract
+    released: dict[str, int] = field(default_factory=dict)  # table -> rows that left the quarantine
+    changes: list[str] = field(
+        default_factory=list
+    )  # columns that came or changed, a sentence each
+    warned: list[str] = field(default_factory=list)  # where more was rejected than is usual
     schema_hash: str | None = None
     error: str | None = None
 
@@ -64,13 +71,15 @@ class LoadRecord:
         ]
 
 
-def load(
+def load(  # noqa: PLR0913, PLR0917 - all but the first three have a default
     name: str,
     credentials: str,
     pipelines_dir: Path,
     artifacts: Path | None = None,
     watch: Watch = ignore,
     record: LoadRecord | None = None,
+    run_id: str = "",
+    again: dict[str, list[Again]] | None = None,
     **options: Any,
 ) -> LoadRecord:
     """Load the source `name` into the dataset `raw_<name>`.
@@ -83,6 +92,8 @@ def load(
         artifacts: where to put dlt's trace and schema, also after a failure.
         watch: told of each page and each load job.
         record: filled in as the load goes, so that a failure leaves what was known.
+        run_id: what is written beside a row that is set aside.
+        again: rows of the quarantine, by table, to be loaded instead of what the API has.
         options: arguments of the source function, such as base_url; with `window`, only the
             cursor resources are loaded.
 
@@ -95,7 +106,8 @@ def load(
     record = record or LoadRecord(name, f"raw_{name}", datetime.now(UTC))
     record.dropped = drop_packages(pipelines_dir / name)
     with at_home():
-        progress = Progress(record, watch)
+        quarantine = Quarantine(record, run_id, again)
+        progress = Progress(record, watch, quarantine.judge)
         pipeline = dlt.pipeline(
             name,
             pipelines_dir=str(pipelines_dir),
@@ -104,11 +116,15 @@ def load(
             progress=progress,
         )
         try:
-            source = _prepare(make_source, progress, options)
+            source = _prepare(make_source, progress, quarantine, options)
             with pipeline.sql_client() as client:
                 record.mended = heal(client)
+            with pipeline.sql_client() as client:
+                quarantine.remember(client)
             # of its own accord dlt would rewrite Arrow as csv, whose COPY turns '' into NULL
             pipeline.run(source, loader_file_format="parquet")
+            with pipeline.sql_client() as client:
+                quarantine.settle(client)
             _count(pipeline, record)
         except Exception as error:
             cause = find_cause(error) or _broken(name, error)
@@ -123,9 +139,11 @@ def load(
     return record
 
 
-def _prepare(make_source: Any, progress: Progress, options: dict[str, Any]) -> DltSource:
+def _prepare(
+    make_source: Any, progress: Progress, quarantine: Quarantine, options: dict[str, Any]
+) -> DltSource:
     turn = Turn()
-    source: DltSource = make_source(observer=progress, turn=turn, **options)
+    source: DltSource = make_source(observer=progress, turn=turn, quarantine=quarantine, **options)
     logs = _cursor_resources(source)
     snapshots = source.resources.keys() - set(logs)
     for unknown in set(options.get("allow_empty", ())) - snapshots:
@@ -135,6 +153,9 @@ def _prepare(make_source: Any, progress: Progress, options: dict[str, Any]) -> D
         )
     if options.get("window"):
         source = source.with_resources(*logs)
+    if quarantine.again:
+        source = source.with_resources(*quarantine.again)
+        logs = _cursor_resources(source)
     turn.logs.update(logs)
     return source
 
@@ -152,7 +173,8 @@ def _count(pipeline: dlt.Pipeline, record: LoadRecord) -> None:
     record.load_ids = list(trace.last_load_info.loads_ids) if trace and trace.last_load_info else []
     record.schema_hash = pipeline.default_schema.version_hash
     with pipeline.sql_client() as client:
-        for table in pipeline.default_schema.data_table_names():
+        tables = pipeline.default_schema.data_table_names()
+        for table in (name for name in tables if not name.endswith(REJECTED)):
             sql = COUNT_LOADED.format(table=client.escape_column_name(table))
             rows = client.execute_sql(sql, record.load_ids)
             record.loaded[table] = rows[0][0] if rows else 0

@@ -22,10 +22,12 @@ def ignore(stage: str, name: str, done: int, of: int | None) -> None:
 class Progress(Collector):
     """dlt's progress collector, which also counts pages into the load's record."""
 
-    def __init__(self, record: "LoadRecord", watch: Watch) -> None:
-        """Count into `record`, tell `watch`."""
+    def __init__(
+        self, record: "LoadRecord", watch: Watch, judge: Callable[[], None] = lambda: None
+    ) -> None:
+        """Count into `record`, tell `watch`; `judge` when all has come and nothing is written."""
         super().__init__()
-        self._record, self._watch = record, watch
+        self._record, self._watch, self._judge = record, watch, judge
         self._jobs: dict[str, int] = {}
 
     def page(self, page: Page) -> None:
@@ -60,6 +62,8 @@ class Progress(Collector):
 
     def _start(self, step: str) -> None:
         stage = step.split(maxsplit=1)[0].lower()
+        if stage == "normalize":
+            self._judge()  # what it raises ends the load, as if dlt had
         if stage != "extract":
             self._watch(stage, "files", 0, None)
 

@@ -16,11 +16,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from dlt.sources import DltResource
 
+from ingestion.check import Breach
 from ingestion.contract import Contract
 from ingestion.decode import decode
 from ingestion.errors import RowsRejected
-from ingestion.known_rows import count_current, current_ids
+from ingestion.keys import keys_of
+from ingestion.known_rows import count_current, current_ids, current_rows
 from ingestion.pages import Page
+from ingestion.quarantine import Aside, Quarantine, marked
+from ingestion.sift import Sifted, sift
 
 Fetch = Callable[..., Iterator[Page]]
 NEIGHBOURS = 4  # pages; as many as are decoded at the same time
@@ -87,6 +91,7 @@ def cursor_resource(
     cursor: str,
     fetch: Fetch,
     turn: Turn,
+    quarantine: Quarantine,
     lookback_days: int,
     window: Window | None = None,
 ) -> DltResource:
@@ -96,6 +101,9 @@ def cursor_resource(
     load and so never runs ahead of it.
     """
     walk: _Walk | None = None
+    aside = quarantine.aside(contract)
+    if aside.again:
+        window = Window()  # of all days
 
     def pages() -> Iterator[Page]:
         nonlocal walk
@@ -106,12 +114,15 @@ def cursor_resource(
         span = window or Window(since=start)
         known = current_ids(contract, cursor, span.since, span.until)
         walk = _Walk(state, known, first=newest is None)
-        yield from fetch(contract.table, span.since, span.until)
+        again = aside.again
+        yield from aside.pages() if again else fetch(contract.table, span.since, span.until)
         turn.logs.discard(contract.table)
 
     def rows(page: Page) -> Iterator[Any]:
         assert walk is not None  # noqa: S101 - pages() has run: it gave us the page
-        tables = decode(page, contract)
+        sifted = sift(page, contract)
+        yield from _set_aside(aside, page, sifted, sifted.breaches)
+        tables = dict(sifted.tables)
         own = tables.pop(contract.table)
         if window is None and own.num_rows:
             walk.saw(pc.max(own[cursor]).as_py())
@@ -119,39 +130,51 @@ def cursor_resource(
         if fresh is not None:
             own, tables = _only(fresh, own, tables)
         # a table must exist after the first load even if the API had no rows for it
-        parts = [(contract, own), *((child, tables[child.table]) for _, child in contract.children)]
+        children = sifted.contract.children
+        parts = [(sifted.contract, own), *((child, tables[child.table]) for _, child in children)]
         for part, table in parts:
             if table.num_rows or walk.first:
                 yield _marked(part, table)
 
     # fetched beside the decoding; the snapshots are small, and wait in the main thread
-    fetched = _pages(contract, pages, parallelized=True)
-    return _resource(contract, fetched, rows, "append", selected=True)
+    fetched = dlt.resource(pages, name=f"{contract.table}_pages", selected=False, parallelized=True)
+    return dlt.transformer(
+        rows,
+        data_from=fetched,
+        name=contract.table,
+        write_disposition="append",
+        parallelized=True,
+        selected=True,
+    )
 
 
 def snapshot_resource(
     contract: Contract,
     fetch: Fetch,
     turn: Turn,
+    quarantine: Quarantine,
     allow_empty: bool = False,
     selected: bool = True,
 ) -> DltResource:
     """A full snapshot on each load; dlt's scd2 keeps every version of a row with its validity.
 
-    A snapshot without rows is believed only on the first load or with `allow_empty`.
+    A snapshot without rows is believed only on the first load or with `allow_empty`. Of a row that
+    was set aside the current version stays as it is.
     """
-    seen: dict[str, str] = {}
-    lock = threading.Lock()
+    aside = quarantine.aside(contract)
 
-    def pages() -> Iterator[Page | None]:
+    def rows() -> Iterator[Any]:
         while not turn.of_snapshots():
             yield None  # dlt goes on with other resources
-        seen.clear()
+        seen: dict[str, str] = {}  # the key of a row -> the hash of its content
         any_rows = False
-        for page in fetch(contract.table):
+        for page in aside.pages() if aside.again else fetch(contract.table):
             any_rows = any_rows or bool(page.rows)
-            if page.rows:
-                yield page
+            sifted = sift(page, contract)
+            table, conflicts = _first_of_each_key(page, sifted, seen)
+            yield from _set_aside(aside, page, sifted, [*sifted.breaches, *conflicts])
+            if table.num_rows:
+                yield _marked(sifted.contract, table)
         current = 0 if any_rows or allow_empty else count_current(contract)
         if current:
             raise RowsRejected(
@@ -159,31 +182,51 @@ def snapshot_resource(
                 "Nothing was changed. If they are really gone, say so with "
                 f"`.venv/bin/ecluse ingest --allow-empty {contract.table}`."
             )
-        if not any_rows:
-            yield Page(contract.table, 1, "", [])
+        # whoever is not in a snapshot is gone: not so who is in the quarantine
+        if aside.again or aside.nameless:  # any of them, for all that we know
+            yield _marked(contract, current_rows(contract, None, list(seen)))
+        elif aside.keys:
+            yield _marked(contract, current_rows(contract, list(aside.keys), list(seen)))
+        elif not seen:  # creates the table, or retires all its rows
+            yield _marked(
+                contract, decode(Page(contract.table, 1, "", []), contract)[contract.table]
+            )
 
-    def rows(page: Page) -> Iterator[Any]:
-        table = decode(page, contract)[contract.table]
-        keys = zip(*(table[name].to_pylist() for name in contract.key), strict=True)
-        ids = table["_dlt_id"].to_pylist()
-        fresh = []
-        with lock:
-            for key, content in zip(map("\x1f".join, keys), ids, strict=True):
-                before = seen.setdefault(key, content)
-                if before is not content and before != content:
-                    raise _conflict(page, contract, key)
-                fresh.append(before is content)
-        table = table.filter(pa.array(fresh, pa.bool_()))
-        # the empty page of an empty snapshot creates the table, or retires all its rows
-        if table.num_rows or not page.rows:
-            yield _marked(contract, table)
-
-    disposition = {
+    disposition: Any = {
         "disposition": "merge",
         "strategy": "scd2",
         "row_version_column_name": "_dlt_id",
     }
-    return _resource(contract, _pages(contract, pages), rows, disposition, selected)
+    return dlt.resource(rows, name=contract.table, write_disposition=disposition, selected=selected)
+
+
+def _set_aside(aside: Aside, page: Page, sifted: Sifted, breaches: list[Breach]) -> Iterator[Any]:
+    """Show a page to the quarantine; what is new to it goes to raw."""
+    aside.added(sifted)
+    rejected = aside.take(page, breaches) if breaches else None
+    aside.meet(sifted.tables[aside.contract.table])
+    if rejected:
+        yield marked(aside.contract, rejected)
+
+
+def _first_of_each_key(
+    page: Page, sifted: Sifted, seen: dict[str, str]
+) -> tuple[pa.Table, list[Breach]]:
+    """The rows whose keys are new, and what is to be said of others that differ from theirs."""
+    contract = sifted.contract
+    table = sifted.tables[contract.table]
+    broken = {breach.row for breach in sifted.breaches}
+    numbers = [row for row in range(1, len(page.rows) + 1) if row not in broken]
+    fresh, conflicts = [], []
+    keys, ids = keys_of(table, contract).to_pylist(), table["_dlt_id"].to_pylist()
+    for row, key, content in zip(numbers, keys, ids, strict=True):
+        before = seen.setdefault(key, content)
+        fresh.append(before is content)
+        if before is not content and before != content:
+            rule = "its key stands on an earlier row that differs"
+            shown = key.replace("\x1f", ", ")
+            conflicts.append(Breach(row, f"key {', '.join(contract.key)}", rule, shown))
+    return table.filter(pa.array(fresh, pa.bool_())), conflicts
 
 
 def _only(
@@ -208,24 +251,6 @@ def _first_of_each(ids: pa.Array, before: Sequence[set[str]] = ()) -> pa.Array:
     return pc.equal(found, pa.array(range(start, start + len(ids)), pa.int32()))
 
 
-def _pages(contract: Contract, pages: Any, parallelized: bool = False) -> DltResource:
-    name = f"{contract.table}_pages"
-    return dlt.resource(pages, name=name, selected=False, parallelized=parallelized)
-
-
-def _resource(
-    contract: Contract, fetched: DltResource, rows: Any, disposition: Any, selected: bool
-) -> DltResource:
-    return dlt.transformer(
-        rows,
-        data_from=fetched,
-        name=contract.table,
-        write_disposition=disposition,
-        parallelized=True,
-        selected=selected,
-    )
-
-
 def _marked(contract: Contract, table: pa.Table) -> Any:
     # hints travel with the rows: those of the resource would be given to its child table too
     columns: Any = [
@@ -234,12 +259,3 @@ def _marked(contract: Contract, table: pa.Table) -> Any:
     ]
     hints = dlt.mark.make_hints(table_name=contract.table, columns=columns)
     return dlt.mark.with_hints(table, hints, create_table_variant=True)
-
-
-def _conflict(page: Page, contract: Contract, key: str) -> RowsRejected:
-    shown = key.replace("\x1f", ", ")
-    return RowsRejected(
-        f"{contract.table}, page {page.number} ({page.url}): the key {shown} "
-        f"({', '.join(contract.key)}) stands on two rows that differ. Nothing was loaded; mend "
-        "the API, or the key in the contract beside the source."
-    )

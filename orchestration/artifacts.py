@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+FAILED = {"fail", "warn"}
 MARTS = {"marts", "marts__next"}  # where dbt builds them, and where its docs find them
 
 
@@ -39,6 +40,7 @@ class TestResult:
     failures: int | None
     message: str | None
     seconds: float
+    stored_in: str | None = None  # the table of the rows that failed it
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,14 @@ def read_masked(folder: Path) -> dict[str, list[str]]:
     return found
 
 
+def read_pii(folder: Path) -> set[str]:
+    """The names of all columns that some model or source tags `pii`."""
+    manifest = _read(folder / "manifest.json")
+    nodes = [*manifest.get("nodes", {}).values(), *manifest.get("sources", {}).values()]
+    return {name for node in nodes for name, column in node.get("columns", {}).items()
+            if _is_pii(column)}  # fmt: skip
+
+
 def _marts(folder: Path) -> list[dict[str, Any]]:
     nodes = _read(folder / "manifest.json").get("nodes", {}).values()
     models = [node for node in nodes if node["resource_type"] == "model"]
@@ -106,7 +116,7 @@ def write_failed_queries(folder: Path, into: Path) -> list[Path]:
     written = []
     for result in _read(folder / "run_results.json").get("results", []):
         sql = result.get("compiled_code")
-        if result["status"] in {"fail", "warn"} and result["unique_id"].startswith("test.") and sql:
+        if result["status"] in FAILED and result["unique_id"].startswith("test.") and sql:
             into.mkdir(parents=True, exist_ok=True)
             path = into / f"{result['unique_id'].split('.')[2]}.sql"
             path.write_text(sql.strip() + ";\n")
@@ -144,6 +154,7 @@ def _test(result: dict[str, Any], node: dict[str, Any]) -> TestResult:
         failures=result.get("failures"),
         message=result.get("message"),
         seconds=result["execution_time"],
+        stored_in=node.get("relation_name") if result["status"] in FAILED else None,
     )
 
 

@@ -29,7 +29,7 @@ def demo_source(settings: Settings, moves: bool = True) -> Iterator[str]:
     made_up: dict[str, Any] = {"orders": settings.demo_orders, "days": days}
     shop = {"data": settings.demo_data} if settings.demo_data else made_up
     try:
-        with running(**shop, faults=settings.demo_faults) as url:
+        with running(**shop, faults=(*settings.demo_faults, *_broken(settings))) as url:
             yield url
     except DemoApiError as error:
         said = " ".join(str(error).split())
@@ -40,6 +40,12 @@ def demo_source(settings: Settings, moves: bool = True) -> Iterator[str]:
     part = _file(settings).with_suffix(".part")  # half a number would open the shop anew
     part.write_text(json.dumps({"days_loaded": days}))
     part.replace(_file(settings))
+
+
+def _broken(settings: Settings) -> list[str]:
+    """The faults that `make break` wrote down, until `make fix`."""
+    path = settings.state_dir / "demo_faults"
+    return path.read_text().split() if path.exists() else []
 
 
 def _next_days(settings: Settings) -> int:

@@ -21,8 +21,11 @@ RUN_COLUMNS = (
 def create_tables(session: "connection") -> None:
     """Create what is missing; several may do so at once."""
     with session.cursor() as cursor:
-        cursor.execute("select to_regclass('ops.compactions')")  # the last table that ops.sql makes
-        if cursor.fetchone() == (None,):
+        cursor.execute(  # the last thing that ops.sql makes
+            "select from pg_attribute where attrelid = to_regclass('ops.load_tables') "
+            "and attname = 'rows_released'"
+        )
+        if cursor.fetchone() is None:
             cursor.execute("begin; select pg_advisory_xact_lock(7363531)")
             cursor.execute(DDL.read_text() + "; commit")
 
@@ -46,7 +49,7 @@ def save_details(session: "connection", record: RunRecord) -> None:
         {
             **run,
             **{name: getattr(load, name) for name in ("source", "dataset", "load_ids")},
-            **{name: getattr(load, name) for name in ("schema_hash", "error")},
+            **{name: getattr(load, name) for name in ("schema_hash", "error", "changes", "warned")},
             **{name: getattr(load, name) for name in ("started_at", "finished_at")},
             "retries": len(load.retries),
         }
@@ -63,7 +66,8 @@ def save_details(session: "connection", record: RunRecord) -> None:
 
 def load_table_rows(load: Any) -> list[dict[str, Any]]:
     """A LoadRecord's counts, a row for each table that has any."""
-    tables = sorted(load.loaded.keys() | load.received.keys() | load.mended.keys())
+    counts = (load.loaded, load.received, load.mended, load.rejected, load.released)
+    tables = sorted({table for count in counts for table in count})
     return [
         {
             "source": load.source,
@@ -73,6 +77,8 @@ def load_table_rows(load: Any) -> list[dict[str, Any]]:
             "rows_received": load.received.get(table, 0),
             "rows_loaded": load.loaded.get(table, 0),
             "rows_mended": load.mended.get(table, 0),
+            "rows_rejected": load.rejected.get(table, 0),
+            "rows_released": load.released.get(table, 0),
         }
         for table in tables
     ]

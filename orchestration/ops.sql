@@ -133,12 +133,17 @@ create table if not exists ops.compactions (
 );
 
 alter table ops.steps add column if not exists retries text[] not null default '{}';
+alter table ops.test_results add column if not exists stored_in text;
+alter table ops.loads add column if not exists changes text[] not null default '{}';
+alter table ops.loads add column if not exists warned text[] not null default '{}';
+alter table ops.load_tables add column if not exists rows_rejected bigint not null default 0;
+alter table ops.load_tables add column if not exists rows_released bigint not null default 0;
 
 comment on schema ops is 'Écluse: what every run did';
 comment on table ops.runs is 'One row a run: what it was, how it ended, from which commit';
 comment on table ops.steps is 'The steps of a run, in order';
-comment on table ops.loads is 'One row a source and run: the dlt load ids, which raw rows carry';
-comment on table ops.load_tables is 'Rows received from the API and new in raw, table by table';
+comment on table ops.loads is 'One row a source and run: the dlt load ids, which raw rows carry; columns that came or changed';
+comment on table ops.load_tables is 'Rows received from the API, rejected, released from the quarantine and new in raw, table by table';
 comment on table ops.nodes is 'One row a dbt node and run';
 comment on table ops.test_results is 'One row a dbt test and run, with the rows that failed it';
 comment on table ops.freshness is 'The age of each source table when the run looked';

@@ -123,7 +123,9 @@ def _show_load(load: dict[str, Any]) -> None:
     for table in sorted(load["loaded"].keys() | load["received"].keys()):
         received, loaded = load["received"].get(table), load["loaded"].get(table, 0)
         came = "nested in another" if received is None else f"{received:,} received"
-        click.echo(f"           {table:20} {came:>19} {loaded:>10,} new")
+        bad = load.get("rejected", {}).get(table, 0)  # older records know of none
+        out = f" {bad:>8,} rejected" if bad else ""
+        click.echo(f"           {table:20} {came:>19} {loaded:>10,} new{out}")
 
 
 def _show_test(folder: Path, test: dict[str, Any]) -> None:
@@ -132,6 +134,9 @@ def _show_test(folder: Path, test: dict[str, Any]) -> None:
     if query.exists():
         where = f"runs/{folder.name}/failed/{query.name}"
         click.echo(f"           its rows: .venv/bin/ecluse psql -f {where}")
+    if test.get("stored_in"):
+        name = test["stored_in"].rpartition(".")[2].strip('"')
+        click.echo(f"           until it runs again: .venv/bin/ecluse quarantine show {name}")
 
 
 def _age(moment: str | None) -> str:

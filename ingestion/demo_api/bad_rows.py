@@ -63,4 +63,10 @@ def type_changed(row: Row, column: str) -> None:
     row[column] = {"value": row.get(column)}
 
 
+def wrong_total(row: Row, column: str) -> None:
+    """Add a cent to what an order cost: no rule of the contract is broken."""
+    if "order_total" in row:
+        row["order_total"] = str(int(row["order_total"]) + 1)
+
+
 Spoil = Callable[[Row, str], None]

@@ -121,10 +121,10 @@ def _one_row(spoil: bad_rows.Spoil, usual: Callable[[str], str]) -> Answer:
     return answer
 
 
-def _every_row(spoil: bad_rows.Spoil, usual: Callable[[str], str]) -> Answer:
+def _every_row(spoil: bad_rows.Spoil, usual: Callable[[str], str], first: int = 0) -> Answer:
     def answer(page: Page, options: Options) -> Response:
         rows = json.loads(page.rows())
-        for row in rows:
+        for row in rows[first:]:
             spoil(row, options.column or usual(page.endpoint))
         return _json(json.dumps(rows).encode(), page)
 
@@ -162,6 +162,10 @@ KINDS = {
     ),
     "out_of_range": Kind(
         _one_row(bad_rows.out_of_range, _first_column), "a row has a negative number", _ROW
+    ),
+    "wrong_total": Kind(
+        _every_row(bad_rows.wrong_total, _first_column, first=-1),
+        "the last order of a page costs a cent more than its parts",
     ),
     "unknown_column": Kind(
         _every_row(bad_rows.unknown_column, _new_column), "all rows gain a column", ("column",)

@@ -2,6 +2,7 @@
 
 from datetime import date
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.steps.build import build, deploy
@@ -9,6 +10,7 @@ from orchestration.steps.collect import collect
 from orchestration.steps.compact import Plan, compact
 from orchestration.steps.ingest import ingest
 from orchestration.steps.publish import publish_marts, roll_back
+from orchestration.steps.quarantine import replay_rejected
 from orchestration.workflow import Step
 
 if TYPE_CHECKING:
@@ -64,6 +66,11 @@ def replay(run: "Run", name: str, limit: int, keep: bool) -> tuple[Step, ...]:
 def compaction(run: "Run", before: date, shown: Plan | None) -> tuple[Step, ...]:
     """Remove raw history that no kept version needs."""
     return (Step("compact", partial(compact, run, before, shown)),)
+
+
+def replay_quarantine(run: "Run", table: str | None, fixed: Path | None) -> tuple[Step, ...]:
+    """Send rows of the quarantine through the door again."""
+    return (Step("replay", partial(replay_rejected, run, table, fixed)),)
 
 
 def _published_and_collected(run: "Run", built_by: str | None = None) -> tuple[Step, ...]:

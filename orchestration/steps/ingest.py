@@ -1,9 +1,9 @@
 """Load the sources into raw."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestration.dead_runs import end_sessions
 from orchestration.demo import demo_source
@@ -17,6 +17,7 @@ from orchestration.roles import share_raw
 
 if TYPE_CHECKING:
     from ingestion.load import LoadRecord
+    from ingestion.quarantine import Again
     from ingestion.resources import Window
     from orchestration.run import Run
 
@@ -38,15 +39,15 @@ def ingest(
     """
     run.record.loads = [load for load in run.record.loads if not load.error]
     loaded = {load.source for load in run.record.loads}
-    with _login_of_its_own(run):
+    with loaders_login(run):
         for name in sources:
             if name not in loaded:
-                _load(run, name, window, allow_empty)
+                load_source(run, name, window, allow_empty)
     return "; ".join(map(_said, run.record.loads))
 
 
 @contextmanager
-def _login_of_its_own(run: "Run") -> Iterator[None]:
+def loaders_login(run: "Run") -> Iterator[None]:
     """Where dlt has one, what we do with ours must be done with that one for what is its own."""
     if not run.settings.loader_url:
         yield
@@ -59,15 +60,22 @@ def _login_of_its_own(run: "Run") -> Iterator[None]:
         share_raw(session, run.settings)
 
 
-def _load(run: "Run", name: str, window: "Window | None", allow_empty: tuple[str, ...]) -> None:
+def load_source(
+    run: "Run",
+    name: str,
+    window: "Window | None" = None,
+    allow_empty: tuple[str, ...] = (),
+    again: "dict[str, list[Again]] | None" = None,
+) -> None:
+    """Load one source, or rows of its quarantine `again`, and tell in notes what came with it."""
     from ingestion.errors import RowsRejected, SourceFailed, WrongSetting
     from ingestion.load import LoadRecord, load
 
     record = LoadRecord(name, f"raw_{name}", datetime.now(UTC))
     run.record.loads.append(record)
-    options: dict[str, object] = {"window": window, "allow_empty": allow_empty}
+    options: dict[str, Any] = {"window": window, "allow_empty": allow_empty}
     with ExitStack() as stack:
-        if name == "jaffle_shop":
+        if name == "jaffle_shop" and not again:
             demo = demo_source(run.settings, moves=window is None)
             options["base_url"] = run.settings.base_url or stack.enter_context(demo)
         try:
@@ -78,6 +86,8 @@ def _load(run: "Run", name: str, window: "Window | None", allow_empty: tuple[str
                 run.folder.path / "dlt",
                 watch=run.console.watch,
                 record=record,
+                run_id=run.record.run_id,
+                again=again,
                 **options,
             )
         except KeyboardInterrupt:
@@ -92,14 +102,31 @@ def _load(run: "Run", name: str, window: "Window | None", allow_empty: tuple[str
                 record.error = "interrupted"
                 raise interrupt from None
             raise IngestionStopped(str(error)) from error
-    for deed in record.healed():
-        run.note(f"{name}: {deed}")
+    _tell(run, record)
+
+
+def _tell(run: "Run", record: "LoadRecord") -> None:
+    """What of a load a person should know, as notes of the run."""
+    for sentence in (*record.healed(), *record.changes, *record.warned):
+        run.note(f"{record.source}: {sentence}")
+    if record.rejected:
+        run.note(
+            f"{record.source}: {_counted(record.rejected, 'rows rejected')}: "
+            "`.venv/bin/ecluse quarantine list`"
+        )
+    if record.released:
+        run.note(f"{record.source}: {_counted(record.released, 'rows left the quarantine')}")
     if record.retries:
-        run.note(f"{name}: faults of the API that retries got over: {len(record.retries)}")
+        run.note(f"{record.source}: faults of the API that retries got over: {len(record.retries)}")
 
 
 def _said(load: "LoadRecord") -> str:
     new = {table: rows for table, rows in load.loaded.items() if rows}
-    most_first = sorted(new.items(), key=lambda item: -item[1])
-    words = ", ".join(f"{table} {rows:,}" for table, rows in most_first)
-    return f"{load.source}: {sum(new.values()):,} new rows" + (f" ({words})" if words else "")
+    broken = f"; {_counted(load.rejected, 'rows rejected')}" if load.rejected else ""
+    return f"{load.source}: {_counted(new, 'new rows')}{broken}"
+
+
+def _counted(rows: Mapping[str, int], what: str) -> str:
+    most_first = sorted(rows.items(), key=lambda item: -item[1])
+    words = ", ".join(f"{table} {count:,}" for table, count in most_first)
+    return f"{sum(rows.values()):,} {what}" + (f" ({words})" if words else "")

@@ -1,12 +1,13 @@
 """Ingestion beside its limit and its neighbour, all in one go: prints ratios, judges nothing.
 
-    python -m tests.bench.ingestion [--orders 1000000] [--sample 30000]
+    python -m tests.bench.ingestion [--orders 1000000] [--sample 30000] [--bad-share 0.1]
 
 Every side loads the same orders and their items, counted in both tables:
 - `\\copy` of the same rows from CSV files by psql: what Postgres itself can take;
 - dlt's own `rest_api` source with its defaults, on a sample, over the same HTTP API: once as it
   comes, which takes the API's own pages of 100 rows, and once with pages as large as ours;
-- ours, over the same HTTP API, in a process of its own whose peak memory is printed.
+- ours, over the same HTTP API, in a process of its own whose peak memory is printed; without the
+  checks of the contract (types are cast, and that is all); and with so many rows broken.
 The machine is noisy: read the ratios, not the seconds.
 """
 
@@ -18,7 +19,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ingestion.demo_api.serve import running
 from orchestration.embedded import EmbeddedServer, binary
@@ -28,6 +32,14 @@ from orchestration.warehouse import Warehouse, parse_url
 
 PAGE_SIZE = 10_000  # of ours, and of rest_api when it is given large pages
 TABLES = ("orders", "orders__items")
+SIDES = ("ours", "unchecked", "bad", "rest_api", "rest_api_large")
+# Ways to break an order's JSON, as cheap as can be: the API's part of the work stays the same.
+SPOILT = (
+    (b'"subtotal":"', b'"subtotal":"-'),
+    (b'"customer_id":', b'"client_id":'),
+    (b'"tax_paid":"', b'"tax_paid":"none of '),
+    (b'"store_id":"', b'"store_id":7,"x":"'),
+)
 
 
 def main() -> None:
@@ -36,15 +48,34 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=1_000_000)
     parser.add_argument("--sample", type=int, default=30_000, help="orders for rest_api")
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument(
-        "--side", choices=("ours", "rest_api", "rest_api_large"), help=argparse.SUPPRESS
-    )
+    parser.add_argument("--bad-share", type=float, default=0.1, help="of the rows are broken")
+    parser.add_argument("--checks-only", action="store_true", help="leave the neighbours out")
+    parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.side:
-        _side(args.side)
+        _side(args.side, args.bad_share)
         return
     for _ in range(args.rounds):
-        _compare(args.orders, args.sample)
+        if not args.checks_only:
+            _compare(args.orders, args.sample)
+        _price_of_checks(args.orders, args.bad_share)
+
+
+def _price_of_checks(orders: int, bad_share: float) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        embedded = EmbeddedServer(Path(folder) / "warehouse")
+        embedded.start()
+        try:
+            warehouse = Warehouse(str(embedded.socket_dir), 5432, "postgres", "", "postgres")
+            found = {
+                side: _in_process(side, warehouse, orders, bad_share)["seconds"]
+                for side in ("unchecked", "ours", "bad", "unchecked", "ours")  # the first is cold
+            }
+        finally:
+            embedded.stop()
+    extra, longer = found["ours"] / found["unchecked"] - 1, found["bad"] / found["ours"]
+    print(f"\n{orders:,} good orders take {extra:.0%} longer because they are checked (goal: 20 %)")
+    print(f"with {bad_share:.0%} of them broken a load takes {longer:.1f} x as long (goal: 2)")
 
 
 def _compare(orders: int, sample: int) -> None:
@@ -83,7 +114,9 @@ def _show(name: str, side: dict[str, float]) -> None:
           flush=True)  # fmt: skip
 
 
-def _in_process(side: str, warehouse: Warehouse, orders: int) -> dict[str, float]:
+def _in_process(
+    side: str, warehouse: Warehouse, orders: int, bad_share: float = 0.0
+) -> dict[str, float]:
     """One side in a fresh process and an empty warehouse, so that nothing is warm or left over."""
     with warehouse.session() as session, session.cursor() as cursor:
         cursor.execute("drop schema if exists raw_jaffle_shop, raw_jaffle_shop_loading cascade")
@@ -93,17 +126,22 @@ def _in_process(side: str, warehouse: Warehouse, orders: int) -> dict[str, float
         environ |= {"DLT_DATA_DIR": home, "BENCH_API": url, "BENCH_WAREHOUSE": warehouse.url()}
         environ["SOURCES__JAFFLE_SHOP__PAGE_SIZE"] = str(PAGE_SIZE)
         done = subprocess.run(
-            [sys.executable, "-m", "tests.bench.ingestion", "--side", side],
+            [sys.executable, "-m", "tests.bench.ingestion", "--side", side,
+             f"--bad-share={bad_share}"],
             env=environ, check=True, capture_output=True, text=True,
         )  # fmt: skip
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-def _side(side: str) -> None:
+def _side(side: str, bad_share: float) -> None:
     url, credentials = os.environ["BENCH_API"], os.environ["BENCH_WAREHOUSE"]
     started = time.monotonic()
-    if side == "ours":
+    if side in {"ours", "unchecked", "bad"}:
+        if side == "unchecked":
+            _leave_checks_out()
+        elif side == "bad":
+            _break_rows(bad_share)
         _ours(url, credentials)
     else:
         _rest_api(url, credentials, {"page_size": PAGE_SIZE} if side == "rest_api_large" else {})
@@ -119,6 +157,35 @@ def _ours(url: str, credentials: str) -> None:
     work = Path(os.environ["DLT_DATA_DIR"]) / "ours"
     # an open window: orders and their items only, as on the other sides
     load("jaffle_shop", credentials, work, base_url=url, window=Window())
+
+
+def _leave_checks_out() -> None:
+    import ingestion.decode
+
+    ingestion.decode.typed = lambda values, column: values.cast(column.arrow_type())
+
+
+def _break_rows(share: float) -> None:
+    """The API's rows, so many of them broken in one of four ways; no limit stops the load."""
+    import msgspec
+
+    import ingestion.sources.jaffle_shop as source
+    from ingestion.contract import Limit
+    from ingestion.pages import Page, PageClient
+
+    every, whole_pages = round(1 / share), PageClient.pages
+    source.ORDERS = replace(source.ORDERS, stop=Limit(10**9, 1))
+
+    def pages(self: PageClient, *args: Any) -> Iterator[Page]:
+        for page in whole_pages(self, *args):
+            for place in range(0, len(page.rows), every):
+                good, bad = SPOILT[place // every % len(SPOILT)]
+                raw = bytes(page.rows[place])
+                page.rows[place] = msgspec.Raw(raw.replace(good, bad, 1))
+                assert raw != bytes(page.rows[place])
+            yield page
+
+    PageClient.pages = pages  # type: ignore[method-assign]
 
 
 def _rest_api(url: str, credentials: str, params: dict[str, int]) -> None:

@@ -3,12 +3,13 @@
 import json
 import random
 
+import pyarrow as pa
 import pytest
 
 from ingestion.check import find_breaches
 from ingestion.contract import Column, Contract
 from ingestion.decode import decode
-from ingestion.errors import RowsRejected
+from ingestion.sift import sift
 from ingestion.sources.jaffle_shop.contract import ORDERS, PRODUCTS, STORES, SUPPLIES
 from tests.ingestion.rows import ORDER, PRODUCT, STORE, SUPPLY, changed, page
 
@@ -31,7 +32,7 @@ GOOD = [(ORDERS, ORDER), (PRODUCTS, PRODUCT), (STORES, STORE), (SUPPLIES, SUPPLY
 def quick_verdict(rows: list, contract: Contract) -> bool:
     try:
         decode(page(*rows), contract)
-    except RowsRejected:
+    except pa.ArrowInvalid:
         return False
     return True
 
@@ -77,6 +78,11 @@ def test_on_every_odd_value_in_every_type_of_column(type_, nullable):
     for value in ANYTHING:
         row = {"v": value, "w": "x"}
         assert quick_verdict([row], contract) == slow_verdict([row], contract), repr(value)
+    rows = [{"v": value, "w": "x"} for value in ANYTHING]
+    bad = {place for place, row in enumerate(rows, 1) if not quick_verdict([row], contract)}
+    found = sift(page(*rows), contract)
+    assert {breach.row for breach in found.breaches} == bad
+    assert found.tables["odd"].num_rows == len(rows) - len(bad) > 0
 
 
 def test_the_rows_that_are_named_are_those_that_are_refused_alone():
@@ -86,3 +92,4 @@ def test_the_rows_that_are_named_are_those_that_are_refused_alone():
         named = {breach.row for breach in find_breaches(page(*rows), ORDERS)}
         alone = {place for place, row in enumerate(rows, 1) if not quick_verdict([row], ORDERS)}
         assert named == alone
+        assert {breach.row for breach in sift(page(*rows), ORDERS).breaches} == alone

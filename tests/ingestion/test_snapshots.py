@@ -7,7 +7,7 @@ import pytest
 from ingestion.errors import RowsRejected
 from tests.databases import query
 from tests.ingestion.raw import contents, counts, current, said
-from tests.ingestion.rows import CUSTOMER, PRODUCT, STORE, SUPPLY, changed
+from tests.ingestion.rows import CUSTOMER, PRODUCT, STORE, changed
 
 SNAPSHOTS = ["customers", "supplies"]
 
@@ -101,17 +101,6 @@ def test_the_first_load_of_an_empty_api_makes_all_tables(peer, warehouse, load_i
     peer.tables.update(full)
     load_into(warehouse, peer.url)
     assert current(warehouse) == said(peer.url)
-
-
-@pytest.mark.parametrize("page_size", [1, 500], ids=["on two pages", "on one page"])
-def test_a_key_on_two_rows_that_differ_is_refused(peer, warehouse, load_into, page_size):
-    peer.tables["supplies"] += [changed(SUPPLY, cost="8")]
-    with pytest.raises(
-        RowsRejected, match=r"supplies, page \d .* the key SUP-001, JAF-001 "
-    ) as refused:
-        load_into(warehouse, peer.url, page_size=page_size)
-    assert "(id, sku) stands on two rows that differ. Nothing was loaded" in str(refused.value)
-    assert not any(current(warehouse).values())
 
 
 @pytest.mark.parametrize("page_size", [2, 500])

@@ -11,12 +11,13 @@ from dlt.sources.helpers.rest_client.auth import BearerTokenAuth
 
 from ingestion.errors import WrongSetting
 from ingestion.pages import Observer, Page, PageClient
+from ingestion.quarantine import Quarantine
 from ingestion.resources import Turn, Window, cursor_resource, snapshot_resource
 from ingestion.sources.jaffle_shop.contract import ITEMS, ORDERS, SNAPSHOTS
 
 
 @dlt.source(name="jaffle_shop", max_table_nesting=0)
-def jaffle_shop(  # noqa: PLR0913, PLR0917 - dlt injects them by name
+def jaffle_shop(  # noqa: PLR0913 - dlt injects them by name
     base_url: str = dlt.config.value,
     page_size: int = dlt.config.value,
     lookback_days: int = dlt.config.value,
@@ -24,7 +25,9 @@ def jaffle_shop(  # noqa: PLR0913, PLR0917 - dlt injects them by name
     window: Window | None = None,
     allow_empty: tuple[str, ...] = (),
     observer: Observer | None = None,
-    turn: Turn | None = None,
+    *,
+    turn: Turn,
+    quarantine: Quarantine,
 ) -> list[DltResource]:
     """The six resources of the API at `base_url`, such as `https://host/api/v1`.
 
@@ -38,6 +41,7 @@ def jaffle_shop(  # noqa: PLR0913, PLR0917 - dlt injects them by name
         allow_empty: snapshot resources that may lose all their rows in this load.
         observer: told of each page and each fault.
         turn: makes the snapshots wait for the orders.
+        quarantine: where rows go that break the contract.
 
     Raises:
         WrongSetting: a page without rows, or a look-back into the future.
@@ -48,7 +52,6 @@ def jaffle_shop(  # noqa: PLR0913, PLR0917 - dlt injects them by name
         raise WrongSetting(
             f"SOURCES__JAFFLE_SHOP__LOOKBACK_DAYS is {lookback_days}: give 0 or more."
         )
-    turn = turn or Turn()
 
     def fetch(
         endpoint: str, since: date | None = None, until: date | None = None
@@ -61,11 +64,11 @@ def jaffle_shop(  # noqa: PLR0913, PLR0917 - dlt injects them by name
         auth = BearerTokenAuth(api_token) if api_token else None
         return PageClient(base_url, observer, auth).pages(endpoint, endpoint, params)
 
-    orders = cursor_resource(ORDERS, "ordered_at", fetch, turn, lookback_days, window)
+    orders = cursor_resource(ORDERS, "ordered_at", fetch, turn, quarantine, lookback_days, window)
     snapshots = [
-        snapshot_resource(contract, fetch, turn, allow_empty=contract.table in allow_empty)
+        snapshot_resource(contract, fetch, turn, quarantine, contract.table in allow_empty)
         for contract in SNAPSHOTS
     ]
     # The same rows as orders.items[], and no cursor to fetch only the new ones by.
-    items = snapshot_resource(ITEMS, fetch, turn, selected=False)
+    items = snapshot_resource(ITEMS, fetch, turn, quarantine, selected=False)
     return [orders, *snapshots, items]

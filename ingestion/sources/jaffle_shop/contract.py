@@ -4,10 +4,12 @@ from decimal import Decimal
 
 from ingestion.contract import Column, Contract
 
+ID = r"\S+"  # never empty, and no spaces
+
 CUSTOMERS = Contract(
     table="customers",
     key=("id",),
-    columns=(Column("id", "text"), Column("name", "text")),
+    columns=(Column("id", "text", pattern=ID), Column("name", "text", pii=True)),
 )
 
 ITEMS_OF_ORDERS = Contract(
@@ -20,7 +22,7 @@ ORDERS = Contract(
     table="orders",
     key=("id",),
     columns=(
-        Column("id", "text"),
+        Column("id", "text", pattern=ID),
         Column("customer_id", "text"),
         Column("store_id", "text"),
         Column("ordered_at", "timestamp", until_now=True),  # the cursor: a wrong year would stop it
@@ -38,7 +40,7 @@ PRODUCTS = Contract(
     table="products",
     key=("sku",),
     columns=(
-        Column("sku", "text"),
+        Column("sku", "text", pattern=ID),
         Column("name", "text"),
         Column("type", "text"),
         Column("price", "whole", minimum=0),
@@ -50,7 +52,7 @@ STORES = Contract(
     table="stores",
     key=("id",),
     columns=(
-        Column("id", "text"),
+        Column("id", "text", pattern=ID),
         Column("name", "text"),
         Column("opened_at", "timestamp"),
         Column("tax_rate", "decimal", digits=(9, 6), minimum=Decimal(0), maximum=Decimal(1)),
@@ -61,7 +63,7 @@ SUPPLIES = Contract(
     table="supplies",
     key=("id", "sku"),  # a supply's id repeats across products
     columns=(
-        Column("id", "text"),
+        Column("id", "text", pattern=ID),
         Column("name", "text"),
         Column("cost", "whole", minimum=0),
         Column("perishable", "boolean"),

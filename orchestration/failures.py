@@ -1,0 +1,46 @@
+"""The rows that failed a dbt test: dbt stores them in the schema `quarantine`, for owners only.
+
+They stay there until the test runs again. Personal data is masked for whoever is shown them.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from orchestration.artifacts import read_pii
+from orchestration.records import read_runs
+from orchestration.settings import Settings
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection
+
+SCHEMA = "quarantine"
+MASK = "***"
+
+
+def failed_rows(
+    session: "connection", settings: Settings, test: str
+) -> list[dict[str, Any]] | None:
+    """The rows that failed a test when it last ran; None where nothing is stored of it."""
+    from psycopg2 import sql
+
+    with session.cursor() as cursor:
+        table = sql.Identifier(SCHEMA, test)
+        cursor.execute("select to_regclass(%s)", (table.as_string(cursor),))
+        if cursor.fetchone() == (None,):
+            return None
+        cursor.execute(sql.SQL("select * from {}").format(table))
+        names = [column.name for column in cursor.description or ()]
+        hidden = _personal(settings, names)
+        return [
+            {name: MASK if name in hidden and value is not None else value
+             for name, value in zip(names, row, strict=True)}
+            for row in cursor.fetchall()
+        ]  # fmt: skip
+
+
+def _personal(settings: Settings, names: list[str]) -> set[str]:
+    """The columns that the newest build tags `pii`; all, where no build is known."""
+    for run in read_runs(settings.runs_dir):
+        folder = settings.runs_dir / run["run_id"] / "dbt"
+        if (folder / "manifest.json").exists():
+            return read_pii(folder)
+    return set(names)
