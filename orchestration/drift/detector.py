@@ -15,7 +15,7 @@ level has held for a season: then it is adopted, and the history moves to it, it
 kept. A level that comes back after that is no incident either.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -154,23 +154,42 @@ def _baseline(past: list[Point], y: Floats, out: Floats) -> tuple[list[int], flo
     return kept, moved
 
 
-def _expect(t: Floats, y: Floats, slots: npt.NDArray[np.int64], period: int) -> tuple[float, float]:
+def _expect(
+    t: Floats, y: Floats, slots: npt.NDArray[np.int64], period: int
+) -> tuple[float, float]:
     """Where the point at t = 0, in the last of the slots, should be, and how far points stray."""
-    rest, spread = y - _median(y), _mad(y - _median(y))
-    straight = y - _slope(t, y) * t
-    if _mad(straight - _median(straight)) < NARROWER * spread:
-        y, rest = straight, straight - _median(straight)
-        spread = _mad(rest)
-    inside, known, effect = slots[-1], slots[:-1], 0.0
-    if len(t) > 2 * period and (known == inside).sum() > 1:
+    best, where = np.inf, 0.0
+    for level, now in _levels(t, y, period):
+        rest = y[-len(level) :] - level
+        center, rest = now + _median(rest), rest - _median(rest)
+        for effect, even in _seasons(rest, slots, period):
+            if _mad(even) < NARROWER * best:
+                best, where = _mad(even), center + effect + _median(even[-2 * period :])
+                tails = float(np.quantile(np.abs(even), 0.95)) / 1.96
+    return where, max(best, tails)
+
+
+def _levels(t: Floats, y: Floats, period: int) -> Iterator[tuple[Floats, float]]:
+    """The level of each of the last points and of the one at t = 0: even, a line, or wandering."""
+    yield np.zeros(len(y)), 0.0
+    yield _slope(t, y) * t, 0.0
+    if len(y) > 2 * period:
+        lately = np.sort(np.lib.stride_tricks.sliding_window_view(y, period), axis=1)
+        medians = (lately[:, (period - 1) // 2] + lately[:, period // 2]) / 2
+        yield medians[:-1], float(medians[-1])
+
+
+def _seasons(
+    rest: Floats, slots: npt.NDArray[np.int64], period: int
+) -> Iterator[tuple[float, Floats]]:
+    """What the season adds to the last of the slots, and what it leaves: nothing, and as known."""
+    yield 0.0, rest
+    inside, known = slots[-1], slots[-len(rest) - 1 : -1]
+    if len(rest) > 2 * period and (known == inside).sum() > 1:
         effects = {slot: _median(rest[known == slot]) for slot in set(known.tolist())}
         even = rest - np.array([effects[slot] for slot in known.tolist()])
-        lost = float(np.sqrt(len(t) / (len(t) - len(effects))))  # each median fits its own points
-        if lost * _mad(even) < NARROWER * spread:
-            rest, spread, effect = lost * even, lost * _mad(even), effects[inside]
-    recent = _median(rest[-2 * period :])
-    tails = float(np.quantile(np.abs(rest), 0.95)) / 1.96
-    return _median(y) + effect + recent, max(spread, tails)
+        lost = len(rest) / (len(rest) - len(effects))  # each median fits its own points
+        yield effects[inside], even * np.sqrt(lost)
 
 
 def _slope(t: Floats, y: Floats) -> float:

@@ -43,7 +43,7 @@ def ours(series: Series, sensitivity: float = 1.0) -> list[int]:
     """Where our detector opens an incident."""
     history: list[Point] = []
     for at, value in zip(series.times, series.values, strict=True):
-        verdict = judge(history[-80:], at, value, series.kind, sensitivity)
+        verdict = judge(history[-250:], at, value, series.kind, sensitivity)
         history.append(Point(at, value, verdict.state, verdict.expected))
     return [n for n, point in enumerate(history) if point.state == ANOMALY]
 
