@@ -2,13 +2,15 @@
 
 Formulas, on the scale y of the metric (log for volumes, logit for shares):
 
-- trend: Theil's incomplete slope, the median of (yj - yi) / (tj - ti) for points half a window
-  apart, where it narrows the residuals;
-- season: the median residual of the point's weekday (hour or month in denser or sparser series),
-  where it narrows the residuals and enough is known of that weekday;
-- scale: 1.4826 MAD, the median |residual|, and the standard error of a count on top of a floor;
+- level: even; or a line, by Theil's incomplete slope (the median of (yj - yi) / (tj - ti) of points
+  half a window apart); or wandering, the median of the season before;
+- season: the median residual of the point's weekday (hour or month in denser or sparser series);
+- of these the simplest is taken, and another only where it narrows the residuals (NARROWER);
+- scale: the greatest of 1.4826 MAD (the median |residual|), of the 95 % quantile of |residual| over
+  1.96, which heavy tails stretch, and of a floor;
 - score: (y - expected) / scale. The further out, the fewer points it takes (FEW), all on the same
-  side: holidays and hiccups pass, what lasts does not.
+  side: holidays and hiccups pass, what lasts does not. For several points the bounds are wider by
+  sqrt((1 + r) / (1 - r)), r being how alike neighbours are (autocorrelation).
 
 The judged point is never in its own baseline, nor are the points of an incident, until the new
 level has held for a season: then it is adopted, and the history moves to it, its weekdays and noise
@@ -28,12 +30,12 @@ OPEN = (ANOMALY, CONTINUING)  # states of a point whose incident goes on after i
 
 VOLUME, SHARE, LEVEL = "volume", "share", "level"  # kinds of metrics
 
-FEW = {1: 6.0, 2: 3.0, 4: 2.0}  # points in a row, and how far out each has to be
+FEW = {1: 6.0, 2: 3.5, 4: 2.5}  # points in a row, and how far out each has to be
 ENOUGH = 10  # points that must be known before anything is judged
 SEASONS = 8  # how many weeks (days, years) the baseline holds
 NARROWER = 0.8  # what a trend or a season must do to the residuals to be believed
 FLOORS = {VOLUME: 0.015, SHARE: 0.08, LEVEL: 0.015}
-LEAST_SHARE = 0.002  # shares below it are all the same
+LEAST_SHARE = 0.01  # shares well below it are all the same
 
 Floats = npt.NDArray[np.float64]
 
@@ -78,7 +80,8 @@ def judge(
         adopts: False where a new level must be accepted by a person.
     """
     past = [point for point in history if point.state != KNOWN]
-    positive = kind != LEVEL or min([value, *(point.value for point in past)]) > 0
+    seen = [value, *(n for p in past for n in (p.value, p.expected) if n is not None)]
+    positive = kind != LEVEL or min(seen) > 0
     scaled = _Scale(kind, positive)
     y = scaled.to(np.array([point.value for point in past], dtype=float))
     out = y - scaled.to(np.array([np.nan if p.expected is None else p.expected for p in past]))
@@ -88,18 +91,20 @@ def judge(
     period, slots = _slots([*(past[i].at for i in kept), at])
     kept, slots = kept[-SEASONS * period :], slots[-SEASONS * period - 1 :]
     t = np.array([(past[i].at - at).total_seconds() for i in kept]) / 86400
-    center, spread = _expect(t, y[kept], slots, period)
+    center, spread, lasting = _expect(t, y[kept], slots, period)
     spread = max(spread, scaled.floor(center))
     ordinary = spread / sensitivity
     far = float(scaled.to(np.array([value]))[0]) - center
     back = (far + moved) / ordinary if moved else np.inf
-    state = _state(past, out / ordinary, far / ordinary, back, period if adopts else 0)
+    state = _state(past, out / ordinary, far / ordinary, back, period if adopts else 0, lasting)
     width = FEW[1] * ordinary
     low, middle, high = scaled.back(np.array([center - width, center, center + width]))
     return Verdict(state, float(middle), float(low), float(high), far / spread)
 
 
-def _state(past: list[Point], out: Floats, score: float, back: float, held: int) -> str:
+def _state(
+    past: list[Point], out: Floats, score: float, back: float, held: int, lasting: float
+) -> str:
     """The state of the newest point, `out` and `score` in units of what is ordinary.
 
     Args:
@@ -108,6 +113,7 @@ def _state(past: list[Point], out: Floats, score: float, back: float, held: int)
         score: how far the newest is out.
         back: how far it is out of the level before the last one that was adopted.
         held: points that make a new level; 0 for never.
+        lasting: how much further out several points must be, for neighbours that are alike.
     """
     if past[-1].state in OPEN:
         if abs(score) < FEW[2]:
@@ -119,7 +125,10 @@ def _state(past: list[Point], out: Floats, score: float, back: float, held: int)
         return ADOPTED if steady else CONTINUING
     alike = [p.state in (OK, SUSPECT) for p in past[-3:]]
     latest = np.array([*np.where(alike, out[-3:], np.nan), score]) * np.sign(score)
-    if any((latest[-number:] >= least).all() for number, least in FEW.items()):
+    if any(
+        (latest[-number:] >= min(least * (lasting if number > 1 else 1), FEW[1])).all()
+        for number, least in FEW.items()
+    ):
         return RECOVERED if abs(back) < FEW[2] else ANOMALY
     return SUSPECT if abs(score) >= FEW[2] else OK
 
@@ -156,8 +165,8 @@ def _baseline(past: list[Point], y: Floats, out: Floats) -> tuple[list[int], flo
 
 def _expect(
     t: Floats, y: Floats, slots: npt.NDArray[np.int64], period: int
-) -> tuple[float, float]:
-    """Where the point at t = 0, in the last of the slots, should be, and how far points stray."""
+) -> tuple[float, float, float]:
+    """Where the point at t = 0, in the last slot, should be; how far points stray; how alike."""
     best, where = np.inf, 0.0
     for level, now in _levels(t, y, period):
         rest = y[-len(level) :] - level
@@ -166,7 +175,9 @@ def _expect(
             if _mad(even) < NARROWER * best:
                 best, where = _mad(even), center + effect + _median(even[-2 * period :])
                 tails = float(np.quantile(np.abs(even), 0.95)) / 1.96
-    return where, max(best, tails)
+                near = np.clip(even, -3 * best, 3 * best)
+    alike = float(np.clip(near[1:] @ near[:-1] / (float(near @ near) + 1e-12), 0, 0.8))
+    return where, max(best, tails), float(np.sqrt((1 + alike) / (1 - alike)))
 
 
 def _levels(t: Floats, y: Floats, period: int) -> Iterator[tuple[Floats, float]]:
@@ -174,7 +185,7 @@ def _levels(t: Floats, y: Floats, period: int) -> Iterator[tuple[Floats, float]]
     yield np.zeros(len(y)), 0.0
     yield _slope(t, y) * t, 0.0
     if len(y) > 2 * period:
-        lately = np.sort(np.lib.stride_tricks.sliding_window_view(y, period), axis=1)
+        lately: Floats = np.sort(np.lib.stride_tricks.sliding_window_view(y, period), axis=1)
         medians = (lately[:, (period - 1) // 2] + lately[:, period // 2]) / 2
         yield medians[:-1], float(medians[-1])
 
@@ -186,10 +197,11 @@ def _seasons(
     yield 0.0, rest
     inside, known = slots[-1], slots[-len(rest) - 1 : -1]
     if len(rest) > 2 * period and (known == inside).sum() > 1:
-        effects = {slot: _median(rest[known == slot]) for slot in set(known.tolist())}
-        even = rest - np.array([effects[slot] for slot in known.tolist()])
+        days: set[int] = set(known.tolist())
+        effects = {day: _median(rest[known == day]) for day in days}
+        even: Floats = rest - np.array([effects[int(day)] for day in known])
         lost = len(rest) / (len(rest) - len(effects))  # each median fits its own points
-        yield effects[inside], even * np.sqrt(lost)
+        yield effects[int(inside)], even * np.sqrt(lost)
 
 
 def _slope(t: Floats, y: Floats) -> float:

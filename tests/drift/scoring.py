@@ -5,11 +5,11 @@ false incident is any other that is opened, another one within the same incident
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from orchestration.drift.detector import ANOMALY, KNOWN, Point, judge
+from orchestration.drift.detector import ANOMALY, Point, judge
 from tests.drift.series import Series
 
 LATE = 3
@@ -24,7 +24,7 @@ class Score:
     found: int = 0
     missed: int = 0
     false: int = 0
-    late: list[int] = None  # type: ignore[assignment]
+    late: list[int] = field(default_factory=list)
 
     @property
     def precision(self) -> float:
@@ -63,10 +63,10 @@ def z_score(series: Series) -> list[int]:
 
 def score(many: list[Series], opens: Opens) -> Score:
     """Count what a detector finds, misses and makes up."""
-    total = Score(late=[])
+    total = Score()
     for series in many:
         opened = opens(series)
-        for first, last, _ in series.incidents:
+        for first, _, _ in series.incidents:
             hits = [n for n in opened if first <= n <= first + LATE]
             total.found += bool(hits)
             total.missed += not hits
@@ -74,3 +74,8 @@ def score(many: list[Series], opens: Opens) -> Score:
             opened = [n for n in opened if n not in hits[:1]]
         total.false += len(opened)
     return total
+
+
+def late_by(got: Score) -> str:
+    """How many points after its beginning an incident is noticed: 0 is on the day itself."""
+    return f"mean {np.mean(got.late):.2f}, most {max(got.late)}" if got.late else "-"

@@ -1,4 +1,4 @@
-"""What the detector is tried on: a labelled series, and a simulation of a warehouse's own."""
+"""A simulation of the series that a warehouse makes, with incidents of known kinds and days."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -74,7 +74,9 @@ def _volume(dice: Dice) -> Floats:
 
 def _flat_volume(dice: Dice) -> Floats:
     level = np.exp(dice.uniform(np.log(100), np.log(50_000)))
-    return dice.poisson(level * np.exp(dice.normal(0, dice.uniform(0.02, 0.08), DAYS))).astype(float)
+    return dice.poisson(level * np.exp(dice.normal(0, dice.uniform(0.02, 0.08), DAYS))).astype(
+        float
+    )
 
 
 def _heavy_tails(dice: Dice) -> Floats:
@@ -99,7 +101,12 @@ def _null_share(dice: Dice) -> Floats:
 
 def _category(dice: Dice) -> Floats:
     rows = int(np.exp(dice.uniform(np.log(500), np.log(20_000))))
-    return dice.binomial(rows, np.clip(dice.uniform(0.2, 0.7) * _week(dice, dice.uniform(0, 0.4)), 0, 1)) / rows
+    return (
+        dice.binomial(
+            rows, np.clip(dice.uniform(0.2, 0.7) * _week(dice, dice.uniform(0, 0.4)), 0, 1)
+        )
+        / rows
+    )
 
 
 def _mean(dice: Dice) -> Floats:
@@ -169,8 +176,9 @@ def _jump(dice: Dice, values: Floats, start: int) -> Faulty:
 VOLUMES = ("drop", "partial load", "spike", "rows twice", "level shift")
 Fault = Callable[[Dice, Floats, int], Faulty]
 FAULTS: dict[str, Fault] = {
-    "drop": _drop, "partial load": _partial, "spike": _spike, "flood": _flood, "rows twice": _double,
-    "level shift": _shift, "another unit": _unit, "history twice": _rows_twice,
+    "drop": _drop, "partial load": _partial, "spike": _spike, "flood": _flood,
+    "rows twice": _double, "level shift": _shift, "another unit": _unit,
+    "history twice": _rows_twice,
     "history gone": _rows_gone, "nulls": _jump,
 }  # fmt: skip
 FAMILIES: dict[str, tuple[str, Callable[[Dice], Floats], tuple[str, ...]]] = {
