@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ RUN_COLUMNS = (
 def create_tables(session: "connection") -> None:
     """Create what is missing; several may do so at once."""
     with session.cursor() as cursor:
-        cursor.execute("select to_regclass('ops.compactions')")  # the last table that ops.sql makes
+        cursor.execute("select to_regclass('ops.drift_events')")  # ops.sql makes it last
         if cursor.fetchone() == (None,):
             cursor.execute("begin; select pg_advisory_xact_lock(7363531)")
             cursor.execute(DDL.read_text() + "; commit")
@@ -59,6 +60,13 @@ def save_details(session: "connection", record: RunRecord) -> None:
     _upsert(session, "ops.test_results", _rows(run, record.tests), ("run_id", "unique_id"))
     keys = ("run_id", "source", "table_name")
     _upsert(session, "ops.freshness", _rows(run, record.freshness), keys)
+
+
+def save_metrics(session: "connection", run_id: str, at: datetime, judged: Iterable[Any]) -> None:
+    """Write what a run measured of its tables, each metric with its verdict."""
+    rows = _rows({"run_id": run_id}, judged)
+    keys = ("run_id", "table_name", "column_name", "metric")
+    _upsert(session, "ops.metrics", [{**row, "at": at} for row in rows], keys)
 
 
 def load_table_rows(load: Any) -> list[dict[str, Any]]:
@@ -120,7 +128,7 @@ def end_row(session: "connection", run_id: str, end: dict[str, Any]) -> None:
         )
 
 
-def _rows(run: dict[str, str], found: Iterable[Any]) -> list[dict[str, Any]]:
+def _rows(run: dict[str, Any], found: Iterable[Any]) -> list[dict[str, Any]]:
     return [{**run, **asdict(row)} for row in found]
 
 

@@ -14,7 +14,7 @@ Formulas, on the scale y of the metric (log for volumes, logit for shares):
 
 The judged point is never in its own baseline, nor are the points of an incident, until the new
 level has held for a season: then it is adopted, and the history moves to it, its weekdays and noise
-kept. A level that comes back after that is no incident either.
+kept. The level of before, when it comes back within two seasons, is no incident either.
 """
 
 from collections.abc import Iterator, Sequence
@@ -95,7 +95,8 @@ def judge(
     spread = max(spread, scaled.floor(center))
     ordinary = spread / sensitivity
     far = float(scaled.to(np.array([value]))[0]) - center
-    back = (far + moved) / ordinary if moved else np.inf
+    lately = adopts and ADOPTED in [point.state for point in past[-2 * period :]]
+    back = (far + moved) / ordinary if lately else np.inf
     state = _state(past, out / ordinary, far / ordinary, back, period if adopts else 0, lasting)
     width = FEW[1] * ordinary
     low, middle, high = scaled.back(np.array([center - width, center, center + width]))

@@ -151,7 +151,7 @@ def test_a_known_event_teaches_nothing() -> None:
     assert verdict.high < 2000
 
 
-@pytest.mark.parametrize(("share", "state"), [(0.004, OK), (0.2, ANOMALY), (1.0, ANOMALY)])
+@pytest.mark.parametrize(("share", "state"), [(0.002, OK), (0.2, ANOMALY), (1.0, ANOMALY)])
 def test_nulls_where_there_were_none(share: float, state: str) -> None:
     assert _states([*[0.0] * 30, share], SHARE)[-1] == state
 
