@@ -89,7 +89,7 @@ def _build(run: "Run", args: list[str]) -> str:
     return (
         f"{models} models, {passed} of {len(run.record.tests)} tests passed"
         + (f", {len(warned)} warned" if warned else "")
-        + f", {measured}"
+        + measured
     )
 
 
