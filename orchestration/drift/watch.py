@@ -86,7 +86,7 @@ def _measure(run: "Run", table: Table) -> list[Metric]:
 
     loads = [load for load in run.record.loads if load.dataset == table.schema]
     found = [
-        Metric(table.name, "", "lag_seconds", seen.age_seconds)
+        Metric(table.name, "", "lag_minutes", seen.age_seconds / 60)
         for seen in run.record.freshness
         if (seen.source, seen.table_name) == (table.source, table.table) and seen.age_seconds
     ]

@@ -29,6 +29,8 @@ def test_a_flood_is_blocked_accepted_and_published(tmp_path: Path, warehouse: Wa
     pipe = SmallPipe(tmp_path / "project", warehouse)
     pipe.write("models/marts/_models.yml", MODELS.replace("  - name: orders\n", BLOCK, 1))
     assert not pipe.run("collect").record.drifts
+    raw = query(warehouse, "select metric from ops.metrics where table_name = 'raw_shop.orders'")
+    assert raw == [("lag_minutes",)]  # this run has loaded nothing
     query(warehouse, EARLIER)
     load(warehouse, *[5, 7] * 20)
     with pytest.raises(DataRejected, match=r"marts\.orders drifts: ") as blocked:
