@@ -23,8 +23,8 @@ SAMPLE = 20_000
 CATEGORIES, LONGEST = 10, 60  # more values, or longer ones, are no categories
 QUANTILES = ("p05", "p50", "p95")
 SHARE_OF = "share of "
-# How a metric is judged. Extremes and quantiles are measured only: one odd row makes an extreme, and
-# a quantile of few different values jumps from one to the next.
+# How a metric is judged. Extremes and quantiles are measured only: one odd row makes an extreme,
+# and a quantile of few different values jumps from one to the next.
 KINDS = {
     "rows": VOLUME, "rows_loaded": VOLUME, "lag_minutes": VOLUME, "distinct": VOLUME,
     "null_share": SHARE, "mean": LEVEL, "length": LEVEL,
