@@ -1,7 +1,7 @@
 # Verbs only; `make` alone lists them. Set-up happens by itself and only when it is needed.
 # make turns every failure into its own exit code 2; scripts that need ours call .venv/bin/ecluse.
 .DEFAULT_GOAL := help
-.PHONY: help setup run ingest deploy versions rollback status docs psql demo-api break fix stop test test-fast lint bench bench-publish chaos lock clean
+.PHONY: help setup run ingest deploy versions rollback status docs psql demo-api break fix stop test test-fast lint bench bench-publish bench-drift chaos lock clean
 
 READY := @sh orchestration/setup.sh run
 READY_DEV := @sh orchestration/setup.sh dev
@@ -85,6 +85,10 @@ bench: ## ingestion beside psql's \copy and dlt's defaults, as ratios
 bench-publish: ## publications in a row beside readers of every kind and pgbench
 	$(READY_DEV)
 	@$(BIN)/python -m tests.bench.publication
+
+bench-drift: ## our detector of drift beside a z-score, on simulated and real series
+	$(READY_DEV)
+	@$(BIN)/python -m tests.bench.drift
 
 chaos: ## kill runs, servers and the API: make chaos KILLS=200 SEED=7
 	$(READY_DEV)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,13 @@ def save_details(session: "connection", record: RunRecord) -> None:
     _upsert(session, "ops.test_results", _rows(run, record.tests), ("run_id", "unique_id"))
     keys = ("run_id", "source", "table_name")
     _upsert(session, "ops.freshness", _rows(run, record.freshness), keys)
+
+
+def save_metrics(session: "connection", run_id: str, at: datetime, judged: Iterable[Any]) -> None:
+    """Write what a run measured of its tables, each metric with its verdict."""
+    rows = _rows({"run_id": run_id}, judged)
+    keys = ("run_id", "table_name", "column_name", "metric")
+    _upsert(session, "ops.metrics", [{**row, "at": at} for row in rows], keys)
 
 
 def load_table_rows(load: Any) -> list[dict[str, Any]]:
@@ -126,7 +134,7 @@ def end_row(session: "connection", run_id: str, end: dict[str, Any]) -> None:
         )
 
 
-def _rows(run: dict[str, str], found: Iterable[Any]) -> list[dict[str, Any]]:
+def _rows(run: dict[str, Any], found: Iterable[Any]) -> list[dict[str, Any]]:
     return [{**run, **asdict(row)} for row in found]
 
 

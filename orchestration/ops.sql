@@ -132,6 +132,31 @@ create table if not exists ops.compactions (
     primary key (run_id, source)
 );
 
+create table if not exists ops.metrics (
+    run_id text not null references ops.runs on delete cascade,
+    table_name text not null,
+    column_name text not null, -- empty for a metric of the table
+    metric text not null,
+    value double precision not null,
+    at timestamptz not null,
+    state text, -- null where it is not judged
+    expected double precision,
+    low double precision,
+    high double precision,
+    score double precision,
+    primary key (run_id, table_name, column_name, metric)
+);
+
+create table if not exists ops.drift_events (
+    accepted_at timestamptz not null default clock_timestamp(),
+    run_id text not null, -- no foreign key: what was decided outlives the record of the run
+    table_name text not null,
+    column_name text not null,
+    metric text not null,
+    value double precision not null,
+    primary key (run_id, table_name, column_name, metric)
+);
+
 alter table ops.steps add column if not exists retries text[] not null default '{}';
 alter table ops.test_results add column if not exists stored_in text;
 alter table ops.loads add column if not exists changes text[] not null default '{}';
@@ -151,3 +176,5 @@ comment on table ops.versions is 'One row a version of the marts: who built it, 
 comment on table ops.version_marts is 'The marts of a version, with a checksum of their rows when they had passed their tests';
 comment on table ops.switches is 'Each time the marts changed for readers: a publication or a rollback';
 comment on table ops.compactions is 'Each time history was removed from raw: what load before_load superseded, rows by table';
+comment on table ops.metrics is 'What each run measured of its tables, and whether it was out of the ordinary';
+comment on table ops.drift_events is 'The new levels that a person has accepted';

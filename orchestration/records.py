@@ -59,6 +59,7 @@ class RunRecord:
     nodes: list[Any] = field(default_factory=list)
     tests: list[Any] = field(default_factory=list)
     freshness: list[Any] = field(default_factory=list)
+    drifts: list[Any] = field(default_factory=list)
     published: dict[str, Any] | None = None
 
     @property

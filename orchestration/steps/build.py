@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from orchestration import artifacts, dbt
+from orchestration.drift.watch import watch
 from orchestration.errors import BuildBroke, DataRejected
 from orchestration.provenance import keep_models
 from orchestration.publication.chamber import prepare, seal
@@ -81,11 +82,14 @@ def _build(run: "Run", args: list[str]) -> str:
     if warned:
         run.note(f"tests that warn: {', '.join(warned)}")
     _judge(run, outcome)
+    measured = watch(run, keep)
     seal(run.session, artifacts.read_masked(keep), run.settings.role("pii"))
     models = sum(node.resource_type == "model" for node in run.record.nodes)
     passed = sum(test.status in {"pass", "success"} for test in run.record.tests)
-    return f"{models} models, {passed} of {len(run.record.tests)} tests passed" + (
-        f", {len(warned)} warned" if warned else ""
+    return (
+        f"{models} models, {passed} of {len(run.record.tests)} tests passed"
+        + (f", {len(warned)} warned" if warned else "")
+        + measured
     )
 
 
