@@ -1,7 +1,7 @@
 """Real series with labels, as river's wheel brings them, or from a file.
 
 Tuned on JFK's passengers (monthly) and on simulated series of other seeds than the bench's;
-reported on the water flow, which no setting was chosen by.
+reported on the water flow, which was looked at while the method took shape.
 """
 
 import csv

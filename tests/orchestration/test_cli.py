@@ -17,7 +17,8 @@ from tests.newcomer import copy_project, ecluse, environment
 
 COMMANDS = {
     "run", "ingest", "deploy", "publish", "versions", "rollback", "replay", "diff", "compact",
-    "grants", "quarantine", "status", "runs", "env", "psql", "docs", "stop", "settings", "demo-api",
+    "grants", "quarantine", "drift", "status", "runs", "env", "psql", "docs", "stop", "settings",
+    "demo-api",
 }  # fmt: skip
 
 
