@@ -101,10 +101,10 @@ class Aside:
 
     def meet(self, table: pa.Table) -> None:
         """Good rows have come: those of their keys that are here are out of date."""
-        wanted = [key for key in self.known.values() if key is not None]
-        if wanted and not self.again:
-            keys = keys_of(table, self.contract)
-            with self._lock:
+        with self._lock:
+            wanted = [key for key in self.known.values() if key is not None]
+            if wanted and not self.again:
+                keys = keys_of(table, self.contract)
                 self.met.update(keys.filter(pc.is_in(keys, pa.array(wanted))).to_pylist())
 
     def added(self, sifted: Sifted) -> None:

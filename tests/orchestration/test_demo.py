@@ -1,12 +1,13 @@
 """The calendar of the demo shop moves by a day with each load, and never back."""
 
+import re
 from pathlib import Path
 
 import pytest
 import requests
 
 from orchestration.demo import demo_source
-from orchestration.settings import Settings, load_settings
+from orchestration.settings import ROOT, Settings, load_settings
 
 
 @pytest.fixture
@@ -33,3 +34,17 @@ def test_a_kill_while_the_day_is_written_down_does_not_open_the_shop_anew(
     assert days.read_text() == before
     orders(settings)
     assert days.read_text() == before.replace("365", "366")
+
+
+def test_what_make_break_wrote_down_is_committed_until_make_fix(settings: Settings) -> None:
+    def answer() -> int:
+        with demo_source(settings) as url:
+            return requests.get(f"{url}/stores", timeout=5).status_code
+
+    assert answer() == 200
+    written = re.search(r"^BROKEN := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert written
+    (settings.state_dir / "demo_faults").write_text(f"404@stores?times=-1 {written.group(1)}\n")
+    assert answer() == 404
+    (settings.state_dir / "demo_faults").unlink()
+    assert answer() == 200
