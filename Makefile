@@ -64,11 +64,11 @@ stop: ## stop the embedded PostgreSQL
 	@$(BIN)/ecluse stop
 
 test: lint ## everything that must hold before a merge
-	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not long"
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not long"
 
 test-fast: ## the tests that take seconds
 	$(READY_DEV)
-	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not long and not slow"
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not long and not slow"
 
 lint: ## ruff, mypy, sqlfluff, the directions of imports
 	$(READY_DEV)

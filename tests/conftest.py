@@ -50,3 +50,9 @@ def api() -> Iterator[str]:
 def project(tmp_path: Path) -> Path:
     """A copy of the project, so that a run leaves nothing in the repository."""
     return copy_project(tmp_path / "clone")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: a worker that begins one at the end would work on alone."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
