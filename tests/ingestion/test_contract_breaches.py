@@ -28,7 +28,8 @@ BREACHES = [
     # a key or a value that is not there
     ("orders", {"customer_id": ...}, "column customer_id: expected a string"),
     ("orders", {"customer_id": ...}, "but the key is missing"),
-    ("orders", {"id": None}, "column id: expected a string without NUL, of the form \\S+, got null"),
+    ("orders", {"id": None}, "column id: expected a string without NUL, of the form"),
+    ("orders", {"id": None}, "got null"),
     ("supplies", {"perishable": None}, "column perishable: expected true or false, got null"),
     ("stores", {"opened_at": None}, f"column opened_at: {MOMENT}, got null"),
     # another type than promised
