@@ -17,7 +17,7 @@ from tests.ingestion.peer import Peer
 from tests.ingestion.rows import CUSTOMER, PRODUCT, SUPPLY, changed, make_orders
 from tests.newcomer import copy_project, ecluse, environment
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 LATER = "2999-01-01"
 SOURCES = "dbt_project/models/staging/jaffle_shop/_jaffle_shop__sources.yml"

@@ -12,7 +12,7 @@ from orchestration.warehouse import Warehouse
 from tests.databases import make_database, query
 from tests.newcomer import copy_project, ecluse
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 FIRST_DAY, RUNS = 30, ("first", "second", "third")
 SUPPLIES = "dbt_project/models/marts/catalogue/supplies.sql"
