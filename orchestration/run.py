@@ -65,6 +65,7 @@ class Run:
     console: Console
     session: "connection"
     idle: bool = False  # there is nothing to publish
+    given_up: bool = False  # the server was waited for in vain; the steps that follow do not wait
 
     @property
     def loader(self) -> Warehouse:
@@ -103,7 +104,7 @@ class Run:
             return
         except psycopg2.Error:
             self.session.close()
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + (0 if self.given_up else PATIENCE)
         while self.session.closed:
             try:
                 open_warehouse(self.settings, self.note)
@@ -111,6 +112,7 @@ class Run:
                 self.session = take_lock(self.warehouse, who, PATIENCE, self.console.say)
             except WarehouseUnreachable as error:
                 if time.monotonic() > deadline:
+                    self.given_up = True
                     raise WarehouseLost(str(error)) from error
                 time.sleep(0.5)
         if ops.is_buried(self.session, self.record.run_id):

@@ -13,7 +13,7 @@ import pytest
 from orchestration import ops
 from orchestration import run as run_module
 from orchestration.embedded import EmbeddedServer
-from orchestration.errors import BuildBroke, RunLocked, WarehouseUnreachable
+from orchestration.errors import BuildBroke, RunLocked, WarehouseLost, WarehouseUnreachable
 from orchestration.faults import PAUSES, passing_fault
 from orchestration.lock import run_lock
 from orchestration.records import PUBLISHED, read_runs
@@ -226,6 +226,10 @@ def test_a_server_that_stays_away_ends_the_run_with_a_sentence(
     with pytest.raises(WarehouseUnreachable, match="does not let us in"), pipe.open() as run:
         execute((Step("build", stop),), run.record, run.changed, run.try_again)
     assert read_runs(pipe.settings.runs_dir)[0]["status"] == "broken"
+    assert run.given_up
+    monkeypatch.setattr(run_module, "PATIENCE", 3600)
+    with pytest.raises(WarehouseLost):
+        run.changed()  # an hour is not waited for again
 
 
 def test_an_embedded_server_that_is_killed_is_started_again_by_the_run(tmp_path: Path) -> None:
