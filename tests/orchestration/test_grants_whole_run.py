@@ -96,7 +96,7 @@ def test_everybody_sees_what_is_his_after_the_first_run(place: Place) -> None:
         "loader": {"raw_jaffle_shop", "raw_jaffle_shop_loading"},
         "transformer": {
             "raw_jaffle_shop", "raw_jaffle_shop_loading", "staging", "intermediate", "marts",
-            "marts__v1__clear", "ops",
+            "marts__v1__clear", "ops", "quarantine",
         },
         "reader": {"marts"},
         "pii": {"marts"},
