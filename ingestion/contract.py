@@ -1,7 +1,7 @@
 """What a table promises: columns, types, keys, ranges, formats, and what happens to what breaks it.
 
-A contract is plain data, written once beside its source; decoding, checks, dlt's hints and the
-tables of the source's README are made of it. JSON carries numbers and timestamps as strings in the
+A contract is plain data, written once beside its source; decoding, checks and dlt's hints are made
+of it. JSON carries numbers and timestamps as strings in the
 APIs we load, so every type but `boolean` is expected as a string.
 """
 

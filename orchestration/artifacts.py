@@ -86,7 +86,7 @@ def read_masked(folder: Path) -> dict[str, list[str]]:
     """The columns tagged `pii`, by mart; of marts that have any."""
     found = {}
     for node in _marts(folder):
-        tagged = [name for name, column in node["columns"].items() if _is_pii(column)]
+        tagged = [name for name, column in node["columns"].items() if is_pii(column)]
         if tagged:
             found[node["alias"]] = tagged
     return found
@@ -97,7 +97,7 @@ def read_pii(folder: Path) -> set[str]:
     manifest = _read(folder / "manifest.json")
     nodes = [*manifest.get("nodes", {}).values(), *manifest.get("sources", {}).values()]
     return {name for node in nodes for name, column in node.get("columns", {}).items()
-            if _is_pii(column)}  # fmt: skip
+            if is_pii(column)}  # fmt: skip
 
 
 def _marts(folder: Path) -> list[dict[str, Any]]:
@@ -106,7 +106,8 @@ def _marts(folder: Path) -> list[dict[str, Any]]:
     return [node for node in models if node["schema"] in MARTS]
 
 
-def _is_pii(column: dict[str, Any]) -> bool:
+def is_pii(column: dict[str, Any]) -> bool:
+    """Whether a column of a manifest is tagged as personal data."""
     config = column.get("config", {})
     return "pii" in {*column.get("tags", []), *config.get("tags", [])}
 

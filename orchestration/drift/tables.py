@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from orchestration.artifacts import MARTS
+from orchestration.artifacts import MARTS, is_pii
 from orchestration.errors import ConfigurationError
 from orchestration.publication.versions import NEXT
 
@@ -70,11 +70,7 @@ def read_tables(folder: Path) -> list[Table]:
 
 
 def _pii(node: dict[str, Any]) -> frozenset[str]:
-    tags = {
-        name: {*column.get("tags", []), *column.get("config", {}).get("tags", [])}
-        for name, column in node["columns"].items()
-    }
-    return frozenset(name for name, found in tags.items() if "pii" in found)
+    return frozenset(name for name, column in node["columns"].items() if is_pii(column))
 
 
 def _asked(node: dict[str, Any]) -> Asked:
