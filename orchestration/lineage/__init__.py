@@ -1,0 +1,1 @@
+"""The graph from an endpoint's JSON path to the columns of an exposure."""
