@@ -24,7 +24,7 @@ def create_tables(session: "connection") -> None:
     with session.cursor() as cursor:
         cursor.execute(  # the last thing that ops.sql makes
             "select from pg_attribute where attrelid = to_regclass('ops.load_tables') "
-            "and attname = 'rows_released'"
+            "and attname = 'query'"
         )
         if cursor.fetchone() is None:
             cursor.execute("begin; select pg_advisory_xact_lock(7363531)")
@@ -81,6 +81,7 @@ def load_table_rows(load: Any) -> list[dict[str, Any]]:
             "source": load.source,
             "table_name": table,
             "endpoint": load.endpoints.get(table),
+            "query": load.queries.get(table),
             "pages": load.pages.get(table, 0),
             "rows_received": load.received.get(table, 0),
             "rows_loaded": load.loaded.get(table, 0),

@@ -163,6 +163,7 @@ alter table ops.loads add column if not exists changes text[] not null default '
 alter table ops.loads add column if not exists warned text[] not null default '{}';
 alter table ops.load_tables add column if not exists rows_rejected bigint not null default 0;
 alter table ops.load_tables add column if not exists rows_released bigint not null default 0;
+alter table ops.load_tables add column if not exists query text;
 
 comment on schema ops is 'Écluse: what every run did';
 comment on table ops.runs is 'One row a run: what it was, how it ended, from which commit';
