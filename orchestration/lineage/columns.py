@@ -45,8 +45,8 @@ def derive(sql: str, schema: Schema) -> Derived:
     except SqlglotError as error:
         said = str(error).partition(". Line")[0].splitlines()[0]
         return Derived(problems=(f"the SQL cannot be parsed: {said}",))
-    except RecursionError:
-        return Derived(problems=("the SQL is nested too deeply",))
+    except Exception as error:
+        return Derived(problems=(f"the SQL cannot be read: {type(error).__name__}: {error}",))
     columns: dict[str, Origin] = {}
     for name, origin in found.columns:
         columns[name] = combine([columns[name], origin]) if name in columns else origin

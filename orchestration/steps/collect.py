@@ -1,10 +1,11 @@
-"""Keep what describes the published marts."""
+"""Keep what describes the published marts: dbt's docs, the catalog, the lineage of columns."""
 
 from typing import TYPE_CHECKING
 
 from orchestration import dbt
 from orchestration.environment import published_state
 from orchestration.records import PUBLISHED
+from orchestration.steps.lineage import trace_columns
 
 if TYPE_CHECKING:
     from orchestration.run import Run
@@ -20,4 +21,5 @@ def collect(run: "Run") -> str:
         dbt.keep_artifacts(target, run.folder.path / "dbt", ("manifest.json",))
     if run.record.status == PUBLISHED:
         dbt.keep_artifacts(target, published_state(run.settings), PUBLISHED_ARTIFACTS)
-    return f"record and artifacts in {run.folder.path.relative_to(run.settings.root)}"
+    traced = trace_columns(run, target)
+    return f"record and artifacts in {run.folder.path.relative_to(run.settings.root)}; {traced}"
