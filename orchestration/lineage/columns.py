@@ -82,7 +82,7 @@ def _add_ctes(node: exp.Expr, scope: Scope) -> None:
             continue
         if clause.recursive and isinstance(cte.this, exp.SetOperation):
             found = _recursive(cte.this, name, names, scope)
-            found.columns.extend((extra, found.whole()) for extra in _search_columns(clause))
+            found.columns += _search_columns(clause, found)
         else:
             found = scope.reading.query(cte.this, scope.outer, scope.ctes).renamed(names)
         scope.ctes[name] = found
@@ -106,12 +106,11 @@ def _recursive(node: exp.SetOperation, name: str, names: list[str], scope: Scope
         known = settled
 
 
-def _search_columns(clause: exp.With) -> Iterator[str]:
-    """The columns that SEARCH and CYCLE add to a recursive query."""
-    for name in ("expression", "using"):
-        search = clause.args.get("search")
-        if search and isinstance(search.args.get(name), exp.Identifier):
-            yield folded(search.args[name])
+def _search_columns(clause: exp.With, found: Relation) -> Columns:
+    """The column that SEARCH adds to a recursive query."""
+    if not (search := clause.args.get("search")):
+        return []
+    return [(folded(search.expression), combine(found.find(folded(search.this)), "search"))]
 
 
 def _values(node: exp.Values, scope: Scope) -> Relation:

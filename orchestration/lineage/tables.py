@@ -40,18 +40,14 @@ def names_of(node: exp.Expr) -> list[str]:
 def _added(node: exp.Expr, scope: Scope) -> Columns:
     """Add one item of a FROM to the scope; returns what `*` shows of it."""
     alias = node.args.get("alias")
-    joins = node.args.get("joins") or []
     if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Table):
         if not alias:
-            return _nested(node.this, joins, scope)
+            return _nested(node.this, scope)
         inner = Scope(scope.reading, scope.outer, scope.ctes)
-        add_tables(node.this, node.this.args.get("joins") or [], inner)
-        found = Relation(inner.star(), inner.rows, inner.shape)
+        found = Relation(_nested(node.this, inner), inner.rows, inner.shape)
+    elif isinstance(node, exp.Table) and node.args.get("joins"):
+        return _nested(node, scope)
     else:
-        if joins and not isinstance(node, exp.Subquery):
-            bare = node.copy()
-            bare.set("joins", None)
-            return _nested(bare, joins, scope)
         found = _relation(node, scope)
     name = folded(alias) if alias and alias.this else _own_name(node, scope)
     found = found.renamed(names_of(node))
@@ -59,13 +55,12 @@ def _added(node: exp.Expr, scope: Scope) -> Columns:
     return found.columns
 
 
-def _nested(first: exp.Expr, joins: list[exp.Expr], scope: Scope) -> Columns:
+def _nested(node: exp.Table, scope: Scope) -> Columns:
     """Joins in parentheses: their tables are seen from outside."""
     before, scope.parts = scope.parts, []
-    own = first.args.get("joins") or []
-    bare = first.copy()
+    joins, bare = node.args.get("joins") or [], node.copy()
     bare.set("joins", None)
-    add_tables(bare, [*own, *joins], scope)
+    add_tables(bare, joins, scope)
     columns, scope.parts = scope.star(), before
     return columns
 
