@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from orchestration import ops
 from orchestration.lineage.build import Lineage, build
 from orchestration.lineage.endpoints import Source
+from orchestration.lineage.newest import LINEAGE
 from orchestration.records import read_runs
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
     from orchestration.run import Run
 
-LINEAGE = "lineage.json"
 FAR_ENOUGH = 50  # runs to look back for one that has loaded something
 
 
