@@ -40,4 +40,20 @@ def lineage(column: str, directions: str | None, as_json: bool) -> None:
         click.echo(f"also: {', '.join(others)}")
 
 
-COMMANDS: tuple[click.Command, ...] = (lineage,)
+@click.command()
+@click.option("--base", metavar="REF", help="A git reference to compare with, such as main.")
+@click.option("--fail-on-breaking", "fail", is_flag=True,
+              help="Exit code 3 when a published column is gone or of another type.")  # fmt: skip
+@json_option
+def impact(base: str | None, fail: bool, as_json: bool) -> None:
+    """Which marts, columns, owners and exposures the working tree's changes reach.
+
+    Compared with what is published, or with --base; column by column, so that a comment, another
+    layout or another name of a CTE reaches nothing. Contracts of sources count too.
+    """
+    from orchestration.impact import show_impact
+
+    show_impact(load_settings(), base, as_json, fail)
+
+
+COMMANDS: tuple[click.Command, ...] = (lineage, impact)

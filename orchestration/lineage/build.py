@@ -12,6 +12,7 @@ from orchestration.lineage.nodes import (
     SQL_KINDS,
     catalog_columns,
     columns_of,
+    declared,
     exposure_of,
     key_of,
     node_of,
@@ -32,6 +33,8 @@ class Lineage:
 
     graph: Graph = field(default_factory=Graph)
     derived: dict[str, Derived] = field(default_factory=dict)  # unique id -> its query
+    # what the YAML declares of a column's type; of a file that is not SQL, its checksum
+    said: dict[tuple[str, str | None], str] = field(default_factory=dict)
 
 
 def build(manifest: Json, catalog: Json, sources: Mapping[str, Source]) -> Lineage:
@@ -105,6 +108,7 @@ class _Building:
         bare = node_of(node, self.manifest)
         self.lineage.graph.nodes[bare.id] = with_columns(bare, columns, unknown)
         self.ids[key_of(node)] = bare.id
+        self.lineage.said |= declared(node)
         if known:
             self.schema[key_of(node)] = known
 

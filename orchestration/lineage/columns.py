@@ -39,14 +39,15 @@ def derive(sql: str, schema: Schema) -> Derived:
         schema: the columns of the tables that it reads. Of a table that is not in it, columns are
             known by their mention only. dbt's ephemeral models may stand in it as `__dbt__cte__x`.
     """
-    reading = Reading(schema, _query)
+    reading, unread = Reading(schema, _query), hash(" ".join(sql.split()))
     try:
         found = reading.query(sqlglot.parse_one(sql, dialect="postgres"), None, {})
     except SqlglotError as error:
         said = str(error).partition(". Line")[0].splitlines()[0]
-        return Derived(problems=(f"the SQL cannot be parsed: {said}",))
+        return Derived(shape=unread, problems=(f"the SQL cannot be parsed: {said}",))
     except Exception as error:
-        return Derived(problems=(f"the SQL cannot be read: {type(error).__name__}: {error}",))
+        told = f"the SQL cannot be read: {type(error).__name__}: {error}"
+        return Derived(shape=unread, problems=(told,))
     columns: dict[str, Origin] = {}
     for name, origin in found.columns:
         columns[name] = combine([columns[name], origin]) if name in columns else origin

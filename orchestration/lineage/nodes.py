@@ -64,6 +64,17 @@ def columns_of(node: Json, names: Iterable[str], catalog: Json) -> tuple[Column,
     return tuple(found)
 
 
+def declared(node: Json) -> dict[tuple[str, str | None], str]:
+    """The types of columns as the YAML has them; of the node itself, the checksum of its file."""
+    found: dict[tuple[str, str | None], str] = {
+        (node["unique_id"], name): column["data_type"]
+        for name, column in (node.get("columns") or {}).items()
+        if column.get("data_type")
+    }
+    checksum = node.get("checksum", {}).get("checksum", "")
+    return found | {(node["unique_id"], None): checksum}
+
+
 def catalog_columns(node: Json, catalog: Json) -> Json:
     """The columns as the warehouse has them; nothing where the table has not been built."""
     part = catalog.get("sources" if node["resource_type"] == "source" else "nodes", {})

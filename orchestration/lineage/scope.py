@@ -37,7 +37,7 @@ class Reading:
     def problem(self, told: str) -> Origin:
         """Note what cannot be told; nothing is guessed instead."""
         self.problems.append(told)
-        return Origin()
+        return Origin(shape=hash(told))
 
 
 @dataclass
