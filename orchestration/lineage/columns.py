@@ -108,10 +108,12 @@ def _recursive(node: exp.SetOperation, name: str, names: list[str], scope: Scope
 
 
 def _search_columns(clause: exp.With, found: Relation) -> Columns:
-    """The column that SEARCH adds to a recursive query."""
+    """The columns that SEARCH and CYCLE add to a recursive query."""
     if not (search := clause.args.get("search")):
         return []
-    return [(folded(search.expression), combine(found.find(folded(search.this)), "search"))]
+    added = [search.args.get(name) for name in ("expression", "using")]
+    origin = combine(found.find(folded(search.this)), "search")
+    return [(folded(each), origin) for each in added if isinstance(each, exp.Identifier)]
 
 
 def _values(node: exp.Values, scope: Scope) -> Relation:

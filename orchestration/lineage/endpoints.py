@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 REJECTED = "__rejected"
 ROW = "$"
 # what stands in a quarantine: of the row that broke its contract, and of where it was found
-OF_THE_ROW = ("content", "reason", "path", "value")
+OF_THE_ROW = ("content", "reason", "path", "value", "_dlt_id")
 OF_THE_LOAD = ("run_id", "endpoint", "page", "row_number", "first_seen_at", "released_at",
-               "released_by", "released_how")  # fmt: skip
+               "released_by", "released_how", "_dlt_load_id")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,12 @@ QUERIES = [
          "select c.id, c.referred_by from customers c join r on c.id = r.up) "
          "search depth first by id set path select id, path from r",
          {"id": "customers.id", "path": "customers.id"}, "customers.id customers.referred_by"),
+    Hard("recursion with CYCLE",
+         "with recursive r(id, up) as (select id, referred_by from customers union all "
+         "select c.id, c.referred_by from customers c join r on c.id = r.up) "
+         "cycle id set looped using way select * from r",
+         {"id": "customers.id", "up": "customers.referred_by", "looped": "customers.id",
+          "way": "customers.id"}, "customers.id customers.referred_by"),
     Hard("LATERAL",
          "select c.name, last.amount from customers c left join lateral (select amount from orders "
          "o where o.customer_id = c.id order by o.at desc limit 1) last on true",

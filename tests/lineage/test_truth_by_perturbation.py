@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from ingestion.demo_api.serve import running
-from orchestration.lineage.graph import DIRECT, DOWN, INDIRECT
+from orchestration.lineage.graph import DIRECT, DOWN, INDIRECT, UP, Edge
 from orchestration.warehouse import Warehouse
 from tests.databases import make_database
 from tests.lineage.demo import Demo, attempt, make_demo
@@ -108,3 +108,42 @@ def test_what_changes_is_in_the_graph_and_what_is_direct_changes(
     assert edges > 300
     assert not missing
     assert len(unseen) <= 0.02 * direct, sorted(unseen)
+
+
+def test_the_graph_goes_from_the_json_to_the_exposure(demo: Demo) -> None:
+    graph = demo.lineage.graph
+    assert not [node.id for node in graph.nodes.values() if node.unknown]
+    edges = graph.walk("endpoint.jaffle_shop.orders", "$.items[].sku", DOWN)
+    assert ("source.ecluse.jaffle_shop.orders__items", "sku") in ends(edges)
+    assert ("model.ecluse.order_items", "product_id") in ends(edges)
+    edges = graph.walk("endpoint.jaffle_shop.orders", "$.subtotal", DOWN)
+    dashboard = "exposure.ecluse.morning_sales_dashboard"
+    assert {name for id_, name in ends(edges) if id_ == dashboard} == {
+        "daily_sales.subtotal", "daily_sales.gross_profit"}  # fmt: skip
+
+
+def test_what_dlt_adds_and_what_is_set_aside_is_there(demo: Demo) -> None:
+    graph = demo.lineage.graph
+    hashed = graph.walk("source.ecluse.jaffle_shop.orders__items", "_dlt_parent_id", UP)
+    assert {edge.from_column for edge in hashed} >= {"$.id", "$.items[].sku", "$.order_total"}
+    aside = graph.walk("raw.jaffle_shop.customers__rejected", "content", UP)
+    assert {edge.from_column for edge in aside} == {"$.id", "$.name"}
+    assert next(each for each in graph.nodes["raw.jaffle_shop.customers__rejected"].columns
+                if each.name == "content").pii  # fmt: skip
+
+
+def test_nodes_know_their_owners_types_and_personal_data(demo: Demo) -> None:
+    nodes = demo.lineage.graph.nodes
+    assert nodes["model.ecluse.orders"].owner == "Sales analytics <sales-analytics@example.com>"
+    assert nodes["model.ecluse.orders"].relation == "marts.orders"
+    assert {node.layer for node in nodes.values()} == {
+        "api", "raw", "staging", "intermediate", "marts", "exposures"}  # fmt: skip
+    columns = {each.name: each for each in nodes["model.ecluse.customers"].columns}
+    assert columns["customer_name"].pii
+    assert columns["lifetime_spend"].type == "numeric(18, 2)"
+    assert columns["lifetime_spend"].description
+
+
+def ends(edges: list[Edge]) -> set[tuple[str, str | None]]:
+    """Where edges lead to."""
+    return {(edge.to_node, edge.to_column) for edge in edges}
