@@ -96,8 +96,8 @@ group by 1, 2, u.id
     "models/untold.sql": """
 with recursive up(id, n) as (
     select id, 1 from {{ ref('sold') }} union all select id, n + 1 from up where n < 3
-) cycle id set looped using way, again as (select * from up)
-select id, looped from again
+) cycle id set looped using way, one as (select 1)
+select id, looped from up
 """,
     "models/after_it.sql": "select id as key from {{ ref('untold') }}",
 }
