@@ -61,9 +61,11 @@ class Scope:
 
     def add(self, name: str, relation: Relation) -> None:
         """A table, subquery or function of the FROM, under its alias."""
+        # rows that only pass through are the same rows, however many queries they pass
+        together = (self.shape, relation.shape)
+        self.shape = hash(together) if self.sources else relation.shape
         self.sources[name] = relation
         self.rows |= relation.rows
-        self.shape = hash((self.shape, relation.shape))
 
     def depends(self, origin: Origin, why: str) -> None:
         """The rows depend on a value: a filter, a join, a group."""
