@@ -49,7 +49,8 @@ def derive(sql: str, schema: Schema) -> Derived:
         told = f"the SQL cannot be read: {type(error).__name__}: {error}"
         return Derived(shape=unread, problems=(told,))
     columns: dict[str, Origin] = {}
-    for name, origin in found.columns:
+    for name, one in found.columns:
+        origin = replace(one, indirect=one.indirect - one.direct)
         columns[name] = combine([columns[name], origin]) if name in columns else origin
     return Derived(columns, found.rows, found.shape, tuple(dict.fromkeys(reading.problems)))
 
