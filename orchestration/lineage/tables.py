@@ -10,6 +10,10 @@ from orchestration.lineage.scope import Columns, Schema, Scope, folded
 RECORDS = {f"{kind}_{what}" for kind in ("json", "jsonb") for what in (
     "to_record", "to_recordset", "populate_record", "populate_recordset")}  # fmt: skip
 
+# Functions that return one value a row; others that sqlglot knows by name do so too.
+SCALARS = {"generate_subscripts", "json_object_keys", "jsonb_object_keys", "jsonb_path_query",
+           "regexp_matches", "regexp_split_to_table", "string_to_table"}  # fmt: skip
+
 
 def add_tables(first: exp.Expr, joins: list[exp.Expr], scope: Scope) -> None:
     """Put a FROM and its joins into the scope."""
@@ -123,6 +127,8 @@ def _function_columns(function: exp.Expr, item: exp.Expr, schema: Schema) -> lis
         return list(schema.get(find_table(kind.sql().lower(), schema), ())) if kind else []
     if called in OUT_COLUMNS:
         return list(OUT_COLUMNS[called])
+    if isinstance(function, exp.Anonymous) and called not in SCALARS:
+        return []  # somebody's own: it may return rows of a table
     return [folded(alias) if alias and alias.this else called]
 
 

@@ -152,4 +152,14 @@ UNSEEN = [
          "select (s.place).*, s.id from stores s",
          {"id": "stores.id"},
          unknown=True),
+    Hard("a function of somebody's own, whose columns are named",
+         "select f.b, g from orders o, pg_sleep_for(o.status::interval) as f(b), "
+         "jsonb_object_keys(o.payload) g",
+         {"b": "orders.status", "g": "orders.payload"},
+         "orders.status orders.payload"),
+    Hard("a function of somebody's own, whose columns nobody knows",
+         "select s.*, o.id from orders o, pg_sleep_for(o.status::interval) s",
+         {"id": "orders.id"},
+         "orders.status",
+         unknown=True),
 ]  # fmt: skip
