@@ -17,9 +17,9 @@ MASK = "***"
 
 
 def failed_rows(
-    session: "connection", settings: Settings, test: str
+    session: "connection", settings: Settings, test: str, limit: int | None = None
 ) -> list[dict[str, Any]] | None:
-    """The rows that failed a test when it last ran; None where nothing is stored of it."""
+    """The rows (at most `limit`) that failed a test when it last ran; None: nothing is stored."""
     from psycopg2 import sql
 
     with session.cursor() as cursor:
@@ -27,7 +27,7 @@ def failed_rows(
         cursor.execute("select to_regclass(%s)", (table.as_string(cursor),))
         if cursor.fetchone() == (None,):
             return None
-        cursor.execute(sql.SQL("select * from {}").format(table))
+        cursor.execute(sql.SQL("select * from {} limit %s").format(table), (limit,))
         names = [column.name for column in cursor.description or ()]
         hidden = _personal(settings, names)
         return [
