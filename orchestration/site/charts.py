@@ -53,7 +53,9 @@ def chart(
     """A metric's rows, oldest first, as a chart; None for fewer than two."""
     if len(rows) < 2:  # noqa: PLR2004
         return None
-    values = [n for row in rows for n in (row["value"], row["low"], row["high"]) if n is not None]
+    band = width == WIDTH  # in a line of text only the line
+    values = [row["value"] for row in rows]
+    values += [n for row in rows for n in (row["low"], row["high"]) if band and n is not None]
     low, high = min(values), max(values)
     room = (high - low) or max(abs(high) * 0.1, 1.0)
     start, length = rows[0]["at"], (rows[-1]["at"] - rows[0]["at"]).total_seconds() or 1.0
@@ -62,7 +64,7 @@ def chart(
         x = PAD + (row["at"] - start).total_seconds() / length * (width - 2 * PAD)
         return round(x, 1), round(height - PAD - (value - low) / room * (height - 2 * PAD), 1)
 
-    banded = [row for row in rows if row["low"] is not None and row["high"] is not None]
+    banded = [row for row in rows if band and row["low"] is not None and row["high"] is not None]
     around = [place(row, row["high"]) for row in banded]
     around += [place(row, row["low"]) for row in reversed(banded)]
     odd = [row for row in rows if row["state"] in {"anomaly", "continuing"}]

@@ -133,11 +133,10 @@ class _Known:
         """The columns that a column is made of, or that are made of it."""
         found: dict[tuple[str, str], None] = {}
         for edge in self.edges.get((direction, node), []):
-            here, there = (edge.to_column, (edge.from_node, edge.from_column or ""))
-            if direction == DOWN:
-                here, there = edge.from_column, (edge.to_node, edge.to_column or "")
-            if here in {column, None}:
-                found.setdefault(there)
+            if direction == UP and edge.to_column in {column, None}:
+                found.setdefault((edge.from_node, edge.from_column or ""))
+            if direction == DOWN and edge.from_column == column:
+                found.setdefault((edge.to_node, edge.to_column or ""))
         return list(found)
 
     def ends(self, node: str, column: str) -> list[tuple[str, str]]:
@@ -234,7 +233,7 @@ def _named(graph: Graph, columns: list[tuple[str, str]]) -> Iterable[tuple[str, 
         node = graph.nodes.get(node_id)
         name = node.name if node else node_id
         if node and node.kind == "endpoint":
-            name = f"GET {node.relation or node.name}"
+            name = f"GET /{node.name}"
         yield node_id, name, column
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from orchestration.site import words
+from orchestration.site.charts import chart
 from orchestration.site.facts import Facts, Row
 from orchestration.site.health import health
 from orchestration.site.lineage_page import lineage_page
@@ -51,7 +52,8 @@ def pages(facts: Facts, dbt_docs: bool) -> Iterator[tuple[str, str]]:
     yield site.render("tables.html", Page("tables/index.html", "tables", "Tables"), marts=every)
     for mart in every:
         page = Page(f"tables/{mart.name}.html", "tables", mart.name)
-        yield site.render("table.html", page, mart=mart)
+        name = f"rows of {mart.name}"
+        yield site.render("table.html", page, mart=mart, chart=chart(mart.volume, name))
     page = Page("lineage.html", "lineage", "Lineage")
     yield site.render("lineage.html", page, lineage=lineage_page(facts))
 
