@@ -1,12 +1,11 @@
 // The graph of columns. Python has placed the nodes; this draws what is shown, lights paths, zooms.
 "use strict";
 
-const { nodes, edges: numbers, collapsed, header: HEADER, row: ROW } =
-  JSON.parse(document.getElementById("data").textContent);
-const WIDTH = 196, STEP = 258, GAP = 14, LETTERS = 26;
+const DATA = JSON.parse(document.getElementById("data").textContent);
+const { nodes, edges: numbers, collapsed, header: HEADER, row: ROW } = DATA;
+const WIDTH = 196, STEP = 258, GAP = 14, LETTERS = 26, LISTED = 150;
 const EVERY = -2, ROWS = -1; // in place of a column: all of them; the rows as such
-const [SVG, WORLD, PANEL, Q, HITS] =
-  ["graph", "world", "path", "q", "hits"].map((id) => document.getElementById(id));
+const [SVG, WORLD, PANEL, Q, HITS] = ["graph", "world", "path", "q", "hits"].map((id) => document.getElementById(id));
 const into = nodes.map(() => []), outOf = nodes.map(() => []);
 for (let at = 0; at < numbers.length; at += 5) {
   const [from, fromColumn, to, toColumn, direct] = numbers.slice(at, at + 5);
@@ -17,24 +16,17 @@ for (let at = 0; at < numbers.length; at += 5) {
 
 let chosen = null; // {node, column}
 let lit = new Map(), litEdges = new Set(); // node -> set of its columns
-let boxes = new Map(); // node -> {x, y, height, rows: column -> y}, of what is shown
-let view = { x: 20, y: 20, scale: 1 };
-
+let boxes = new Map(), view = null; // node -> {x, y, height, rows: column -> y}, of what is shown
 const esc = (text) => String(text).replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 const short = (text, most) => (text.length > most ? text.slice(0, most - 1) + "…" : text);
 const checked = (id) => document.getElementById(id).checked;
 const linkOf = (node, column) => `#${nodes[node].id}${column >= 0 ? "." + nodes[node].columns[column][0] : ""}`;
 const hrefOf = (node, column) => "#" + encodeURIComponent(linkOf(node, column).slice(1));
 
-let known = null; // every table and column by name and link, once somebody asks
-function everything() {
-  known ??= nodes.flatMap(({ name, columns }, node) => [EVERY, ...columns.keys()].map((column) => ({
-    node, column, link: linkOf(node, column), name: column < 0 ? name : `${name}.${columns[column][0]}` })));
-  return known;
-}
+const everything = nodes.flatMap(({ name, columns }, node) => [EVERY, ...columns.keys()].map((column) => (
+  { node, column, name: column < 0 ? name : `${name}.${columns[column][0]}`, link: linkOf(node, column) })));
 
 // ---- which columns and edges are on the path
-
 function walk(node, column, up) {
   const near = up ? into : outOf, seen = new Set(), waiting = [[node, column]], found = [];
   while (waiting.length) {
@@ -55,10 +47,7 @@ function walk(node, column, up) {
 function light() {
   [lit, litEdges] = [new Map(), new Set()];
   if (!chosen) return [[], []];
-  const add = (node, column) => {
-    if (!lit.has(node)) lit.set(node, new Set());
-    if (column >= 0) lit.get(node).add(column);
-  };
+  const add = (node, column) => lit.set(node, (lit.get(node) ?? new Set()).add(column));
   const paths = [walk(chosen.node, chosen.column, true), walk(chosen.node, chosen.column, false)];
   add(chosen.node, chosen.column);
   for (const edge of paths.flat()) {
@@ -70,17 +59,16 @@ function light() {
 }
 
 // ---- what is shown where
-
 function shown(number) {
-  const layer = document.querySelector(`#layers input[value="${nodes[number].layer}"]`);
-  return (layer.checked || lit.has(number)) && (!chosen || !checked("only") || lit.has(number));
+  if (lit.has(number)) return true;
+  return !(chosen && checked("only")) && checked(`layer-${nodes[number].layer}`);
 }
 
 function rowsOf(number) {
-  const all = nodes[number].columns.map((_, column) => column);
-  if (chosen && chosen.node === number) return all;
-  if (chosen && (collapsed || checked("only"))) return all.filter((c) => lit.get(number)?.has(c));
-  return collapsed ? [] : all;
+  const all = [...nodes[number].columns.keys()];
+  if (!chosen) return collapsed ? [] : all;
+  const few = (collapsed || checked("only")) && chosen.node !== number;
+  return few ? all.filter((column) => lit.get(number)?.has(column)) : all;
 }
 
 function arrange() {
@@ -94,15 +82,14 @@ function arrange() {
     for (const number of column) {
       const rows = rowsOf(number), height = HEADER + ROW * rows.length + (rows.length ? 6 : 0);
       const y = Math.max(free ? 0 : nodes[number].y, bottom + GAP);
-      const at = new Map(rows.map((row, place) => [row, y + HEADER + ROW * place + 3]));
-      boxes.set(number, { x: (free ? ranks.indexOf(rank) : rank) * STEP, y, height, rows: at });
+      boxes.set(number, { x: (free ? ranks.indexOf(rank) : rank) * STEP, y, height,
+        rows: new Map(rows.map((row, place) => [row, y + HEADER + ROW * place + 3])) });
       bottom = y + height;
     }
   }
 }
 
 // ---- drawing
-
 function nodeText(number) {
   const node = nodes[number], box = boxes.get(number);
   const isChosen = (column) => (chosen?.node === number && chosen.column === column ? " chosen" : "");
@@ -128,8 +115,7 @@ function nodeText(number) {
   return text + "</g>";
 }
 
-// An edge ends at its columns where they are shown, and at the table's head where they are not;
-// what then falls together is drawn once.
+// An edge ends at its columns where they are shown, else at the head; what falls together is one.
 function edgeTexts() {
   const drawn = new Map();
   for (const [from, box] of boxes) {
@@ -140,9 +126,9 @@ function edgeTexts() {
       const y1 = end(box, edge.fromColumn), y2 = end(there, edge.toColumn), key = `${from} ${y1} ${edge.to} ${y2}`;
       if (drawn.get(key)?.on) continue;
       const x1 = box.x + WIDTH, x2 = there.x, bend = Math.max(45, (x2 - x1) / 2);
-      const kind = (on ? " lit" : chosen ? " dim" : "") + (edge.direct ? "" : " indirect");
-      const d = `M${x1},${y1}C${x1 + bend},${y1} ${x2 - bend},${y2} ${x2},${y2}`;
-      drawn.set(key, { on, text: `<path class="${kind}" d="${d}"/>` });
+      const kind = (on ? "lit" : chosen ? "dim" : "") + (edge.direct ? "" : " indirect");
+      drawn.set(key, { on, text: `<path class="${kind}"
+        d="M${x1},${y1}C${x1 + bend},${y1} ${x2 - bend},${y2} ${x2},${y2}"/>` });
     }
   }
   return [...drawn.values()].sort((a, b) => a.on - b.on).map(({ text }) => text).join("");
@@ -160,22 +146,22 @@ function draw(focus) {
 }
 
 // ---- the path in words
-
 function tell([up, down]) {
+  PANEL.hidden = !chosen;
   if (!chosen) return;
   const node = nodes[chosen.node], column = node.columns[chosen.column];
   const list = (edges, end, endColumn) => {
     const found = new Map(edges.map((e) => [`${e[end]} ${e[endColumn]}`, e]));
-    const items = [...found.values()].map((e) => {
+    const items = [...found.values()].slice(0, LISTED).map((e) => {
       const there = nodes[e[end]], name = there.columns[e[endColumn]]?.[0], dashed = e.direct ? "" : ", decides rows";
       const what = esc(there.name) + (name ? ` <code>${esc(name)}</code>` : "");
       return `<li><a href="${hrefOf(e[end], e[endColumn])}">${what}</a> <small>${there.layer}${dashed}</small></li>`;
     });
-    return items.length ? `<ul>${items.join("")}</ul>` : "<p>nothing</p>";
+    const more = found.size > LISTED ? `<p>and ${found.size - LISTED} more</p>` : "";
+    return items.length ? `<ul>${items.join("")}</ul>${more}` : "<p>nothing</p>";
   };
   const facts = [node.layer, column?.[1], column?.[3] ? "personal data" : "", node.owner, node.status]
     .filter(Boolean).map(esc).join(" · ");
-  PANEL.hidden = false;
   PANEL.innerHTML = `<h2>${esc(node.name)}${column ? ` <code>${esc(column[0])}</code>` : ""}</h2><p>${facts}</p>
     <p>${esc(column ? column[2] : node.about)}</p>${node.unknown ? `<p>${esc(node.unknown)}</p>` : ""}
     ${node.page ? `<p><a href="${node.page}${column ? "#" + encodeURIComponent(column[0]) : ""}">Its page</a></p>` : ""}
@@ -183,56 +169,39 @@ function tell([up, down]) {
 }
 
 // ---- choosing, and permanent links: #node or #node.column
-
 function choose(node, column, focus) {
-  history.replaceState(null, "", hrefOf(node, column));
-  const moves = checked("only") || !chosen; // the picture is another one, or narrower than it was
-  chosen = { node, column };
+  const moves = checked("only") || !chosen || node === null; // the picture is another, or narrower
+  chosen = node === null ? null : { node, column };
+  history.replaceState(null, "", chosen ? hrefOf(node, column) : "#");
   draw(focus);
   if (moves) fit();
 }
 
+const clear = () => choose(null);
 const pick = (item, focus) => choose(...item.dataset.item.split(" ").map(Number), focus);
-
-function clear() {
-  chosen = null;
-  history.replaceState(null, "", location.pathname);
-  PANEL.hidden = true;
-  draw();
-  fit();
-}
 
 function followLink() {
   const wanted = decodeURIComponent(location.hash);
-  const found = wanted.length > 1 && everything().find(({ link }) => link === wanted);
-  if (!found) return false;
-  chosen = { node: found.node, column: found.column };
+  chosen = (wanted.length > 1 && everything.find(({ link }) => link === wanted)) || chosen;
   draw();
   fit();
-  return true;
 }
 
 // ---- zoom and pan
-
-function move(to) {
-  view = to;
-  WORLD.setAttribute("transform", `translate(${view.x},${view.y}) scale(${view.scale})`);
+function move(x, y, scale = view.scale) {
+  view = { x, y, scale };
+  WORLD.setAttribute("transform", `translate(${x},${y}) scale(${scale})`);
 }
 
 function zoom(factor, x = SVG.clientWidth / 2, y = SVG.clientHeight / 2) {
   const scale = Math.min(3, Math.max(0.04, view.scale * factor)), by = scale / view.scale;
-  move({ x: x - (x - view.x) * by, y: y - (y - view.y) * by, scale });
+  move(x - (x - view.x) * by, y - (y - view.y) * by, scale);
 }
 
 function fit() {
-  const all = [...boxes.values()];
-  if (!all.length) return;
-  const left = Math.min(...all.map((b) => b.x)), top = Math.min(...all.map((b) => b.y));
-  const width = Math.max(...all.map((b) => b.x)) + WIDTH - left;
-  const height = Math.max(...all.map((b) => b.y + b.height)) - top;
-  const room = SVG.clientWidth - 40;
+  const { x, y, width, height } = WORLD.getBBox(), room = SVG.clientWidth - 40;
   const scale = Math.min(1.1, room / width, (SVG.clientHeight - 40) / height);
-  move({ x: 20 + (room - width * scale) / 2 - left * scale, y: 20 - top * scale, scale });
+  if (width) move(20 + (room - width * scale) / 2 - x * scale, 20 - y * scale, scale);
 }
 
 SVG.addEventListener("wheel", (event) => {
@@ -246,7 +215,7 @@ SVG.addEventListener("pointerdown", () => { far = 0; });
 SVG.addEventListener("pointermove", ({ buttons, movementX, movementY }) => {
   if (!buttons) return;
   far += Math.abs(movementX) + Math.abs(movementY);
-  move({ ...view, x: view.x + movementX, y: view.y + movementY });
+  move(view.x + movementX, view.y + movementY);
 });
 SVG.addEventListener("click", (event) => {
   const item = far < 5 && event.target.closest("[data-item]");
@@ -254,7 +223,6 @@ SVG.addEventListener("click", (event) => {
 });
 
 // ---- keyboard: up and down through what is shown, left and right along an edge
-
 function step(item, key) {
   const items = [...WORLD.querySelectorAll("[data-item]")], place = items.indexOf(item);
   const [node, column] = item.dataset.item.split(" ").map(Number), left = key === "ArrowLeft";
@@ -262,8 +230,8 @@ function step(item, key) {
     left ? [into, "from", "fromColumn", "toColumn"] : [outOf, "to", "toColumn", "fromColumn"];
   const edge = near[node].find((e) => boxes.has(e[end]) && (column < 0 || e[own] === column));
   const find = (there) => edge && WORLD.querySelector(`[data-item="${edge[end]} ${there}"]`);
-  const next = { ArrowUp: items[place - 1], ArrowDown: items[place + 1] };
-  focusOn(key in next ? next[key] : find(edge?.[endColumn]) || find(EVERY));
+  const beside = { ArrowUp: items[place - 1], ArrowDown: items[place + 1] };
+  focusOn(key in beside ? beside[key] : find(edge?.[endColumn]) || find(EVERY));
 }
 
 function focusOn(item) {
@@ -273,28 +241,26 @@ function focusOn(item) {
   item.focus({ preventScroll: true });
   const box = item.getBoundingClientRect(), frame = SVG.getBoundingClientRect();
   const off = (low, high, from, to) => Math.max(0, from + 20 - low) - Math.max(0, high - to + 20);
-  move({ ...view, x: view.x + off(box.left, box.right, frame.left, frame.right),
-    y: view.y + off(box.top, box.bottom, frame.top, frame.bottom) });
+  move(view.x + off(box.left, box.right, frame.left, frame.right),
+    view.y + off(box.top, box.bottom, frame.top, frame.bottom));
 }
 
 SVG.addEventListener("keydown", (event) => {
   const item = event.target.closest("[data-item]"), arrow = event.key.startsWith("Arrow");
   const acts = { "+": () => zoom(1.25), "-": () => zoom(0.8), 0: fit, Escape: clear };
   if (arrow) item ? step(item, event.key) : focusOn(WORLD.querySelector('[tabindex="0"]'));
-  else if (item && "Enter ".includes(event.key)) pick(item, item.dataset.item);
+  else if (item && ["Enter", " "].includes(event.key)) pick(item, item.dataset.item);
   else if (event.key in acts) acts[event.key]();
   else return;
   event.preventDefault();
 });
 
 // ---- search
-
 let hits = [], at = 0;
-
 function search() {
   const words = Q.value.toLowerCase().split(/[\s.]+/).filter(Boolean);
   const fits = ({ name }) => words.length && words.every((word) => name.toLowerCase().includes(word));
-  show(everything().filter(fits).sort((a, b) => a.name.length - b.name.length).slice(0, 12), 0);
+  show(everything.filter(fits).sort((a, b) => a.name.length - b.name.length).slice(0, 12), 0);
 }
 
 function show(found, place) {
@@ -321,12 +287,7 @@ Q.addEventListener("keydown", (event) => {
   else return;
   event.preventDefault();
 });
-HITS.addEventListener("pointerdown", (event) => {
-  event.preventDefault();
-  take(hits[[...HITS.children].indexOf(event.target.closest("li"))]);
-});
-
-// ---- the rest of the page
+HITS.addEventListener("click", ({ target }) => take(hits[[...HITS.children].indexOf(target.closest("li"))]));
 
 document.addEventListener("keydown", (event) => {
   if (event.key === "/" && document.activeElement !== Q) { event.preventDefault(); Q.focus(); }
@@ -336,4 +297,4 @@ Object.entries({ in: () => zoom(1.25), out: () => zoom(0.8), fit, clear }).forEa
 document.querySelectorAll('.tools input[type="checkbox"]').forEach((box) =>
   box.addEventListener("change", () => { draw(); fit(); }));
 window.addEventListener("hashchange", followLink);
-if (!followLink()) { draw(); fit(); }
+followLink();
