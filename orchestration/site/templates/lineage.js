@@ -14,8 +14,7 @@ for (let at = 0; at < numbers.length; at += 5) {
   into[to].push(edge);
 }
 
-let chosen = null; // {node, column}
-let lit = new Map(), litEdges = new Set(); // node -> set of its columns
+let chosen = null, lit = new Map(), litEdges = new Set(); // {node, column}; node -> its columns
 let boxes = new Map(), view = null; // node -> {x, y, height, rows: column -> y}, of what is shown
 const esc = (text) => String(text).replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 const short = (text, most) => (text.length > most ? text.slice(0, most - 1) + "…" : text);
