@@ -222,7 +222,10 @@ def test_300_tables_and_5000_columns_are_painted_at_once_and_stay_usable(
         (tmp_path / name).write_text((TEMPLATES / name).read_text())
     assert (tmp_path / "lineage.html").stat().st_size < 1_000_000
     tab.open(f"file://{tmp_path}/lineage.html")
-    paint = tab.run("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    paint = tab.run(
+        "new Promise((done) => new PerformanceObserver((list) =>"
+        "done(list.getEntries()[0].startTime)).observe({ type: 'paint', buffered: true }))"
+    )
     print(f"first paint of 300 tables and 5,000 columns after {paint:.0f} ms")
     assert paint < 2_000
     assert tab.run("document.querySelectorAll('*').length") < 10_000, "columns are folded"
