@@ -57,12 +57,13 @@ def chart(
     values = [row["value"] for row in rows]
     values += [n for row in rows for n in (row["low"], row["high"]) if band and n is not None]
     low, high = min(values), max(values)
-    room = (high - low) or max(abs(high) * 0.1, 1.0)
+    room = high - low or 1.0
+    base = low if high > low else low - 0.5  # what never changes runs through the middle
     start, length = rows[0]["at"], (rows[-1]["at"] - rows[0]["at"]).total_seconds() or 1.0
 
     def place(row: Row, value: float) -> tuple[float, float]:
         x = PAD + (row["at"] - start).total_seconds() / length * (width - 2 * PAD)
-        return round(x, 1), round(height - PAD - (value - low) / room * (height - 2 * PAD), 1)
+        return round(x, 1), round(height - PAD - (value - base) / room * (height - 2 * PAD), 1)
 
     banded = [row for row in rows if band and row["low"] is not None and row["high"] is not None]
     around = [place(row, row["high"]) for row in banded]

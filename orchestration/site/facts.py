@@ -1,7 +1,7 @@
 """Everything the pages are made of, read once: records, rows of ops, dbt's artifacts, the graph."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration.environment import published_state
 from orchestration.lineage.graph import Graph, read_graph
 from orchestration.publication.versions import Switch, Version, all_versions, last_switch
-from orchestration.records import read_runs
+from orchestration.records import RunRecord, read_runs
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 PAGES = 30  # runs that have a page of their own
 LISTED = 500  # runs in the list
+# What the record of a run that another version of Écluse wrote may lack.
+EMPTY = asdict(RunRecord("", "")) | dict.fromkeys(("started_at", "host", "pid"))
 
 RUNS = """
 select run_id, kind, status, reason, started_at, finished_at, git_commit
@@ -82,7 +84,7 @@ class Facts:
 
 def read_facts(settings: Settings, session: "connection", now: datetime | None = None) -> Facts:
     """Read it all; what was never written is empty."""
-    runs = read_runs(settings.runs_dir, PAGES)
+    runs = [EMPTY | run for run in read_runs(settings.runs_dir, PAGES)]
     manifest, catalog = _published(settings, runs)
     with session.cursor() as cursor:
         counts: dict[int, dict[str, int]] = {}

@@ -10,7 +10,7 @@ from orchestration.site.facts import Facts
 from orchestration.site.layout import place, ranks
 from orchestration.site.marts import mart_names
 from orchestration.site.sources import ages
-from orchestration.site.words import BAD, GOOD, WARN, sign, tone
+from orchestration.site.words import BAD, GOOD, WARN, sign, table_page, tone
 
 LAYERS = ("api", "raw", "quarantine", "staging", "intermediate", "marts", "exposures")
 MOST_COLUMNS = 400  # of a graph whose columns are all shown at first
@@ -104,7 +104,7 @@ def _data(facts: Facts, links: set[tuple[str, str]], collapsed: bool) -> dict[st
             "at": node.relation, "owner": node.owner, "about": node.description,
             "unknown": node.unknown, "status": status.get(node.id, ""),
             "tone": tone(status.get(node.id)), "sign": sign(status.get(node.id)),
-            "page": f"tables/{node.name}.html" if _is_mart(node, pages) else "",
+            "page": table_page(node.name) if _is_mart(node, pages) else "",
             "rank": rank_of[node.id], "y": tops[node.id],
             "columns": [[c.name, c.type, c.description, int(c.pii)] for c in node.columns],
         }

@@ -20,7 +20,10 @@ from orchestration.site.run_page import listed, run_page
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"
 ASSETS = ("site.css", "site.js", "lineage.js")
-FILTERS = ("tone", "sign", "day_time", "span", "count", "plural", "prose", "moment")
+FILTERS = (
+    "tone", "sign", "day_time", "moment", "span", "count", "change", "plural", "prose",
+    "table_page",
+)  # fmt: skip
 OWN = (TEMPLATES, HERE)  # what the look of a page depends on
 
 
@@ -51,7 +54,7 @@ def pages(facts: Facts, dbt_docs: bool) -> Iterator[tuple[str, str]]:
     every = marts(facts)
     yield site.render("tables.html", Page("tables/index.html", "tables", "Tables"), marts=every)
     for mart in every:
-        page = Page(f"tables/{mart.name}.html", "tables", mart.name)
+        page = Page(words.table_page(mart.name), "tables", mart.name)
         name = f"rows of {mart.name}"
         yield site.render("table.html", page, mart=mart, chart=chart(mart.volume, name))
     page = Page("lineage.html", "lineage", "Lineage")

@@ -62,6 +62,18 @@ def count(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.4g}"  # noqa: PLR2004
 
 
+def change(now: int | None, before: int | None) -> str:
+    """What has come or gone; empty where one of them is not known."""
+    if now is None or before is None:
+        return ""
+    return f"{now - before:+,}" if now != before else "same"
+
+
+def table_page(name: str) -> str:
+    """Where the page of a mart lies: its name, and what a path or a link cannot hold as _."""
+    return "tables/" + re.sub(r"[^\w.-]", "_", name) + ".html"
+
+
 def plural(number: int, word: str) -> str:
     """A counted word: 1 row, 2 rows."""
     return f"{number:,} {word}{'' if number == 1 else 's'}"

@@ -9,7 +9,7 @@ from orchestration.publication.versions import Switch, Version
 from orchestration.site.charts import chart, strip
 from orchestration.site.facts import Facts
 from orchestration.site.verdict import judge
-from orchestration.site.words import prose, span
+from orchestration.site.words import change, prose, span, table_page
 
 NOW = datetime(2026, 5, 20, 12, tzinfo=UTC)
 LIVE = Version(3, "r3", "abc", "marts", None, None, NOW, NOW - timedelta(hours=5), None)
@@ -120,6 +120,13 @@ def test_prose_is_escaped_and_never_shows_the_row_of_a_broken_constraint(
     text: str | None, html: str
 ) -> None:
     assert prose(text) == html
+
+
+def test_a_change_has_its_sign_and_a_page_a_name_that_a_path_can_hold() -> None:
+    assert [change(9, 9), change(2000, 1), change(1, 2), change(None, 2)] == [
+        "same", "+1,999", "-1", "",
+    ]  # fmt: skip
+    assert table_page("a/b c#é") == "tables/a_b_c_é.html"
 
 
 def test_durations_have_the_unit_that_a_person_would_use() -> None:
