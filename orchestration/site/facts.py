@@ -40,10 +40,15 @@ where (m.column_name = '' and m.metric in ('rows', 'rows_loaded')) or m.at = n.a
    or m.state in ('anomaly', 'continuing', 'recovered', 'adopted')
 order by m.at
 """
-# As JSON: another version of Écluse may have written other columns.
+# As JSON, and only where there is such a table: another version of Écluse may have made it.
 INCIDENTS = """
 select to_jsonb(i) from ops.incidents as i
 where state <> 'resolved' or resolved_at > now() - interval '30 days' order by opened_at desc
+"""
+SCORES = """
+select to_jsonb(s) from (
+    select distinct on (mart) * from ops.scores order by mart, at desc
+) as s
 """
 VERSION_ROWS = """
 select version, mart, row_count from ops.version_marts
@@ -63,6 +68,7 @@ class Facts:
     version_rows: dict[int, dict[str, int]] = field(default_factory=dict)
     metrics: list[Row] = field(default_factory=list)
     incidents: list[Row] = field(default_factory=list)
+    scores: list[Row] = field(default_factory=list)  # the newest of each mart
     manifest: Row = field(default_factory=dict)
     catalog: Row = field(default_factory=dict)
     graph: Graph = field(default_factory=Graph)
@@ -93,7 +99,8 @@ def read_facts(settings: Settings, session: "connection", now: datetime | None =
         return Facts(
             now=now or datetime.now(UTC), runs=runs, listed=_rows(cursor, RUNS, listed=LISTED),
             versions=all_versions(cursor), switched=last_switch(cursor), version_rows=counts,
-            metrics=_rows(cursor, METRICS), incidents=_incidents(cursor),
+            metrics=_rows(cursor, METRICS), incidents=_if_there(cursor, "ops.incidents", INCIDENTS),
+            scores=_if_there(cursor, "ops.scores", SCORES),
             manifest=manifest, catalog=catalog, graph=_newest_graph(settings, runs),
         )  # fmt: skip
 
@@ -113,11 +120,11 @@ def _rows(cursor: "cursor", statement: str, **values: object) -> list[Row]:
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def _incidents(cursor: "cursor") -> list[Row]:
-    cursor.execute("select to_regclass('ops.incidents')")
+def _if_there(cursor: "cursor", table: str, statement: str) -> list[Row]:
+    cursor.execute("select to_regclass(%s)", (table,))
     if cursor.fetchone() == (None,):
         return []
-    cursor.execute(INCIDENTS)
+    cursor.execute(statement)
     return [row for (row,) in cursor.fetchall()]
 
 

@@ -1,7 +1,7 @@
 """What a mart's owner wants to know of it, put together from manifest, catalog, ops and graph."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -74,7 +74,8 @@ class Mart:
     users: list[User]
     volume: list[Row]
     drifts: list[Row]
-    incidents: list[Row] = field(default_factory=list)
+    incidents: list[Row]
+    score: float | None  # percent of its checks
 
 
 def marts(facts: Facts) -> list[Mart]:
@@ -173,7 +174,9 @@ def _mart(known: _Known, node: Row) -> Mart:
         sources=_sources(known, node["unique_id"]), users=list(_users(known, node["unique_id"])),
         volume=[row for row in rows if (row["column_name"], row["metric"]) == ("", "rows")],
         drifts=drifts[::-1],
-        incidents=[row for row in facts.incidents if node["unique_id"] in row.get("nodes", [])],
+        incidents=[row for row in facts.incidents if row["state"] != "resolved"
+                   and node["unique_id"] in row.get("nodes", [])],
+        score=next((row["score"] for row in facts.scores if row["mart"] == name), None),
     )  # fmt: skip
 
 

@@ -103,10 +103,9 @@ def _of_incidents(facts: Facts) -> list[Reason]:
     open_ones = [row for row in facts.incidents if row["state"] in {"open", "acknowledged"}]
     loud = [row for row in open_ones if row["severity"] != "note"]
     if loud:
-        worst = NO if any(row["severity"] in {"critical", "block"} for row in loud) else CARE
         opened = min(filter(None, (moment(row["opened_at"]) for row in loud)), default=None)
         what = plural(len(loud), "incident")
-        return [(worst, f"{what} open: {loud[0]['title']}.", opened)]
+        return [(CARE, f"{what} open: {loud[0]['title']}.", opened)]
     drifts = open_drifts(facts)
     if facts.incidents or not drifts:
         return []

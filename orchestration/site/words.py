@@ -16,8 +16,10 @@ TONES = {
     "running": BUSY, "waiting": BUSY, "partial success": WARN,
 }  # fmt: skip
 SIGNS = {GOOD: "✓", WARN: "▲", BAD: "✕", QUIET: "·", BUSY: "…"}
-# Postgres tells the row that broke a constraint; where a value of it ends, nobody knows.
+# What Postgres quotes of the data: the row that broke a constraint, where nobody knows the end of a
+# value, and what could not be read: invalid input syntax for type integer: "Smith".
 DETAIL = re.compile(r"(Failing row contains |\)=)\(.*", re.DOTALL)
+QUOTED = re.compile(r'(?<=: )"[^"]*"|(?<=value )"[^"]*"')
 
 
 def tone(status: str | None) -> str:
@@ -90,4 +92,4 @@ def prose(text: str | None) -> Markup:
 
 def without_values(text: str) -> str:
     """A message of Postgres without the values of the row that it is about."""
-    return DETAIL.sub(r"\1(***)", text)
+    return QUOTED.sub('"***"', DETAIL.sub(r"\1(***)", text))

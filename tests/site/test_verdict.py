@@ -35,7 +35,7 @@ def facts(newest_hours: float = 5, **known: object) -> Facts:
 
 
 def incident(**about: object) -> dict:
-    found = {"state": "open", "severity": "alert", "title": "orders drift", "opened_at": NOW}
+    found = {"state": "open", "severity": "warn", "title": "orders drift", "opened_at": NOW}
     return found | about
 
 
@@ -63,7 +63,7 @@ ROLLBACK = Switch(NOW, "r9", "rollback", 2, 3, True)
         (facts(listed=[row("rejected", 1, "replay"), row("published", 5)]), "yes", ""),
         (facts(switched=ROLLBACK), "care", "rolled back to version 2 and is held there"),
         (facts(incidents=[incident()]), "care", "1 incident open: orders drift"),
-        (facts(incidents=[incident(severity="critical")]), "no", "orders drift"),
+        (facts(incidents=[incident(severity="error")] * 2), "care", "2 incidents open"),
         (facts(incidents=[incident(severity="note")]), "yes", ""),
         (facts(incidents=[incident(state="resolved"), incident(state="muted")]), "yes", ""),
         (facts(metrics=[metric("ok"), metric("anomaly", 4)]), "care", "1 metric out of"),
@@ -113,6 +113,8 @@ def test_a_chart_has_its_band_and_says_what_is_odd() -> None:
         ("null value\nDETAIL:  Failing row contains (1, Ada (x), null).",
          "null value<br>DETAIL:  Failing row contains (***)"),
         ("Key (name)=(Ada) already exists.", "Key (name)=(***)"),
+        ('invalid input syntax for type integer: "Ada"',
+         "invalid input syntax for type integer: &#34;***&#34;"),
         (None, ""),
     ],
 )  # fmt: skip
