@@ -9,6 +9,7 @@ from orchestration.site.sources import Age, ages
 from orchestration.site.words import BAD, GOOD, WARN, day_time, moment, plural
 
 YES, CARE, NO = "yes", "care", "no"
+SHOWN = 3  # of the things of one kind that speak against a plain yes
 OPEN_STATES = ("anomaly", "continuing")
 # Outcomes that say something about the data; a run that was locked out or cancelled says nothing.
 ENDED_WELL, ENDED_BADLY = {PUBLISHED, PASSED}, {"rejected", "broken", "aborted"}
@@ -75,7 +76,7 @@ def _of_sources(found: list[Age]) -> list[Reason]:
     late = [age for age in found if age.tone in {WARN, BAD}]
     if not late:
         return []
-    names = ", ".join(age.name for age in late[:3]) + (" and others" if len(late) > 3 else "")  # noqa: PLR2004
+    names = ", ".join(age.name for age in late[:SHOWN]) + (" and others" if late[SHOWN:] else "")
     oldest = min((age.newest for age in late if age.newest), default=None)
     answer = NO if any(age.tone == BAD for age in late) else CARE
     return [(answer, f"{plural(len(late), 'source table')} older than the limit: {names}.", oldest)]
@@ -102,10 +103,14 @@ def _of_incidents(facts: Facts) -> list[Reason]:
     """Open incidents; where no incidents are kept, the drifts that are open."""
     open_ones = [row for row in facts.incidents if row["state"] in {"open", "acknowledged"}]
     loud = [row for row in open_ones if row["severity"] != "note"]
-    if loud:
-        opened = min(filter(None, (moment(row["opened_at"]) for row in loud)), default=None)
-        what = plural(len(loud), "incident")
-        return [(CARE, f"{what} open: {loud[0]['title']}.", opened)]
+    found: list[Reason] = [
+        (CARE, f"{row['title']} ({row['state']}).", moment(row["opened_at"])) for row in loud
+    ]
+    if len(found) > SHOWN:
+        when = min(opened for _, _, opened in found if opened)
+        found = [*found[:SHOWN], (CARE, f"{len(found) - SHOWN} more incidents are open.", when)]
+    if found:
+        return found
     drifts = open_drifts(facts)
     if facts.incidents or not drifts:
         return []
@@ -117,7 +122,7 @@ def _of_incidents(facts: Facts) -> list[Reason]:
 def _of_tests(facts: Facts) -> list[Reason]:
     tests = facts.newest("tests").get("tests", [])
     warned = [test for test in tests if test["status"] == "warn"]
-    names = ", ".join(test["name"] for test in warned[:3])
+    names = ", ".join(test["name"] for test in warned[:SHOWN])
     return [(CARE, f"{plural(len(warned), 'test')} warned: {names}.", None)] if warned else []
 
 
