@@ -134,7 +134,8 @@ def freshness_args(settings: Settings, log_path: Path) -> list[str]:
 def docs_args(settings: Settings, log_path: Path) -> list[str]:
     """`dbt docs generate` of what readers see, where a plain `dbt docs serve` looks for it."""
     where = docs_path(settings)
-    return dbt_args(settings, ("docs", "generate"), where, log_path, "--vars", PUBLISHED_VARS)
+    extra = ("--static", "--vars", PUBLISHED_VARS)  # the site has them as one file
+    return dbt_args(settings, ("docs", "generate"), where, log_path, *extra)
 
 
 def docs_path(settings: Settings) -> Path:
