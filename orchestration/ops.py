@@ -1,5 +1,6 @@
 """The run record in the warehouse: the tables of ops.sql, written and read in plain SQL."""
 
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 DDL = Path(__file__).with_name("ops.sql")
 RUN_COLUMNS = (
     "run_id", "kind", "status", "exit_code", "reason", "started_at", "finished_at",
-    "git_commit", "git_dirty", "host", "pid",
+    "git_commit", "git_dirty", "host", "pid", "lineage",
 )  # fmt: skip
 
 
@@ -70,6 +71,26 @@ def save_metrics(session: "connection", run_id: str, at: datetime, judged: Itera
     rows = _rows({"run_id": run_id}, judged)
     keys = ("run_id", "table_name", "column_name", "metric")
     _upsert(session, "ops.metrics", [{**row, "at": at} for row in rows], keys)
+
+
+def save_lineage(session: "connection", edges: list[Any]) -> str:
+    """Write the edges between columns, once for as many runs as they stay the same.
+
+    Returns:
+        What names this graph in `ops.lineage_edges` and `ops.runs`.
+    """
+    from psycopg2.extras import execute_values
+
+    rows = [tuple(asdict(edge).values()) for edge in edges]
+    graph = hashlib.sha256(json.dumps(sorted(map(str, rows))).encode()).hexdigest()[:16]
+    with session.cursor() as cursor:
+        cursor.execute("select from ops.lineage_edges where graph = %s limit 1", (graph,))
+        if cursor.fetchone() is None:
+            named = [(graph, *row) for row in rows]
+            # one statement: a kill must not leave half a graph under its name
+            insert = "insert into ops.lineage_edges values %s"
+            execute_values(cursor, insert, named, page_size=len(named) or 1)
+    return graph
 
 
 def load_table_rows(load: Any) -> list[dict[str, Any]]:

@@ -157,12 +157,23 @@ create table if not exists ops.drift_events (
     primary key (run_id, table_name, column_name, metric)
 );
 
+create table if not exists ops.lineage_edges (
+    graph text not null, -- ops.runs.lineage names it; runs of the same models share one
+    from_node text not null,
+    from_column text, -- null: the rows as such
+    to_node text not null,
+    to_column text, -- null: which rows there are
+    kind text not null
+);
+create index if not exists lineage_edges_graph on ops.lineage_edges (graph);
+
 alter table ops.steps add column if not exists retries text[] not null default '{}';
 alter table ops.test_results add column if not exists stored_in text;
 alter table ops.loads add column if not exists changes text[] not null default '{}';
 alter table ops.loads add column if not exists warned text[] not null default '{}';
 alter table ops.load_tables add column if not exists rows_rejected bigint not null default 0;
 alter table ops.load_tables add column if not exists rows_released bigint not null default 0;
+alter table ops.runs add column if not exists lineage text;
 alter table ops.load_tables add column if not exists query text;
 
 comment on schema ops is 'Écluse: what every run did';
@@ -178,4 +189,5 @@ comment on table ops.version_marts is 'The marts of a version, with a checksum o
 comment on table ops.switches is 'Each time the marts changed for readers: a publication or a rollback';
 comment on table ops.compactions is 'Each time history was removed from raw: what load before_load superseded, rows by table';
 comment on table ops.metrics is 'What each run measured of its tables, and whether it was out of the ordinary';
+comment on table ops.lineage_edges is 'Which column comes from which: direct, its value; indirect, only which rows there are';
 comment on table ops.drift_events is 'The new levels that a person has accepted';

@@ -61,6 +61,7 @@ class RunRecord:
     freshness: list[Any] = field(default_factory=list)
     drifts: list[Any] = field(default_factory=list)
     published: dict[str, Any] | None = None
+    lineage: str | None = None  # which of the graphs in ops.lineage_edges was true then
 
     @property
     def seconds(self) -> float:
