@@ -10,7 +10,17 @@ from types import FrameType
 
 import click
 
-from orchestration.cli import access, drift, history, lineage, look, pipe, quarantine, trace, versions
+from orchestration.cli import (
+    access,
+    drift,
+    history,
+    lineage,
+    look,
+    pipe,
+    quarantine,
+    trace,
+    versions,
+)
 from orchestration.errors import OK, EcluseError, interrupt_code
 
 EPILOG = """

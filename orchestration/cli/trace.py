@@ -32,7 +32,7 @@ def trace(mart: str, key: tuple[str, ...], limit: int, pii: bool, as_json: bool)
     if as_json:
         click.echo(json.dumps(asdict(found), default=str, indent=1))
         return
-    for line in in_words(found, limit):
+    for line in in_words(found):
         click.echo(line)
 
 

@@ -1,29 +1,30 @@
 """Where rows of raw came from: the load and its run, the request, the JSON, the other versions."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from psycopg2 import sql
+
 from ingestion.contract import Contract
 from ingestion.payload import rebuild
 from ingestion.registry import SOURCES, contracts_of
-from ingestion.stored import came_back, hide_secrets
+from ingestion.stored import MASK, came_back, hide_secrets
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor
 
-    from orchestration.tracing.walk import Found, Row
-
-LOAD_ID, ROW_ID, PAGE = "_dlt_load_id", "_dlt_id", "_page"
+Row = dict[str, Any]
+LOAD_ID, ROW_ID, PAGE, PARENT = "_dlt_load_id", "_dlt_id", "_page", "_dlt_parent_id"
 LOADS = """
-select l.load_id, l.inserted_at, r.run_id, r.started_at, t.endpoint, t.query, t.pages
-from {loads} as l
-left join ops.loads as o on o.dataset = %s and l.load_id = any (o.load_ids)
-left join ops.runs as r on r.run_id = o.run_id
+select l.load_id, n.rows, l.inserted_at, o.run_id, t.endpoint, t.query, t.pages
+from (select _dlt_load_id, count(*) as rows from {rows} group by 1) as n
+join {loads} as l on l.load_id = n._dlt_load_id and l.status = 0
+left join ops.loads as o on o.dataset = {schema} and l.load_id = any (o.load_ids)
 left join ops.load_tables as t
-    on t.run_id = o.run_id and t.source = o.source and t.table_name = %s
-where l.status = 0 and l.load_id = any (%s) order by l.load_id
+    on t.run_id = o.run_id and t.source = o.source and t.table_name = {name}
+order by l.load_id
 """
 VERSIONS = """
 select * from {table} where {key} and _dlt_load_id in (select load_id from {loads} where status = 0)
@@ -41,11 +42,10 @@ class Load:
 
     load_id: str
     rows: int
-    completed_at: datetime | None
+    completed_at: datetime
     run_id: str | None
-    run_started_at: datetime | None
     endpoint: str | None
-    query: str | None
+    query: str | None  # of the first page
     pages: int | None
 
 
@@ -58,20 +58,19 @@ class RowVersion:
     page: int | None
     valid_to: datetime | None  # of a snapshot: since when a load no longer found it
     used: bool
-    differs: dict[str, Any]
+    differs: Row
 
 
 @dataclass(frozen=True)
-class RawRow:
-    """A row of raw; `payload` is None for a nested one, which came in that of its parent."""
+class Came:
+    """How a row of raw came; of one that is nested in another row, only with which load."""
 
-    row: "Row"
     load_id: str
     page: int | None
-    payload: str | None
-    proven: bool
-    versions: tuple[RowVersion, ...]
-    set_aside: dict[str, Any] | None  # the quarantine it came back from
+    payload: str | None = None
+    proven: bool = False  # whether the row's hash says that these are the values that came
+    versions: tuple[RowVersion, ...] = ()
+    set_aside: Row | None = None  # the quarantine it came back from
 
 
 @dataclass(frozen=True)
@@ -79,95 +78,77 @@ class Origin:
     """Where the rows of one table of raw came from. `compacted`: what history is gone."""
 
     loads: tuple[Load, ...]
-    rows: tuple[RawRow, ...]
-    compacted: dict[str, Any] | None
+    rows: tuple[Came, ...]
+    compacted: Row | None = None
 
 
-def contract_of(relation: str) -> tuple[str, Contract] | None:
-    """Source and contract of a table of raw, nested ones too."""
-    schema, _, table = relation.partition(".")
-    source = schema.removeprefix("raw_")
-    if schema == source or source not in SOURCES:
-        return None
-    each = {contract.table: contract for contract in contracts_of(source)}
-    return (source, each[table]) if table in each else None
+def masked(row: Mapping[str, Any], hidden: Collection[str]) -> Row:
+    """The row with *** for what is hidden."""
+    return {name: MASK if name in hidden and value is not None else value
+            for name, value in row.items()}  # fmt: skip
 
 
-def origin(cursor: "cursor", found: "Found", clear: bool) -> Origin | None:
-    """Where these rows came from; None where dlt has not brought them.
+def origin(
+    cursor: "cursor", relation: str, traced: str, rows: Sequence[Row],
+    hidden: Collection[str], clear: bool,
+) -> Origin | None:  # fmt: skip
+    """Where rows of a table came from; None where dlt has not brought them.
 
     Args:
         cursor: in the transaction of the walk.
-        found: rows of one table.
+        relation: the table, as schema.name.
+        traced: the table that all traced rows of it are in.
+        rows: the first of them.
+        hidden: columns whose values may not be shown.
         clear: whether personal data may be shown.
     """
-    from psycopg2 import sql
-
-    schema, _, table = found.relation.partition(".")
-    loads = sql.Identifier(schema, "_dlt_loads")
-    cursor.execute("select to_regclass(%s)", (loads.as_string(cursor),))
-    if cursor.fetchone() == (None,) or not found.rows or LOAD_ID not in found.rows[0]:
+    schema, _, table = relation.partition(".")
+    source = schema.removeprefix("raw_")
+    if schema == source or not rows or LOAD_ID not in rows[0]:
         return None
-    cursor.execute(
-        sql.SQL("select {0}, count(*) from {1} group by 1").format(
-            sql.Identifier(LOAD_ID), sql.Identifier(found.table)
-        )
-    )
-    counts = dict(cursor.fetchall())
-    cursor.execute(sql.SQL(LOADS).format(loads=loads), (schema, table, list(counts)))
-    told = tuple(Load(load_id, counts[load_id], *rest) for load_id, *rest in cursor.fetchall())
-    known = contract_of(found.relation)
-    if known is None:
-        rows = tuple(RawRow(row, row[LOAD_ID], row.get(PAGE), None, False, (), None)
-                     for row in found.rows)  # fmt: skip
-        return Origin(told, rows, None)
-    source, contract = known
-    rows = tuple(_raw_row(cursor, source, contract, row, clear) for row in found.rows)
+    names = {"rows": sql.Identifier(traced), "loads": sql.Identifier(schema, "_dlt_loads"),
+             "schema": sql.Literal(schema), "name": sql.Literal(table)}  # fmt: skip
+    cursor.execute(sql.SQL(LOADS).format(**names))
+    loads = tuple(Load(*load) for load in cursor.fetchall())
+    contracts = {each.table: each for each in contracts_of(source)} if source in SOURCES else {}
+    if table not in contracts or PARENT in rows[0]:
+        return Origin(loads, tuple(Came(row[LOAD_ID], row.get(PAGE)) for row in rows))
     cursor.execute(COMPACTED, (source,))
     gone = cursor.fetchone()
-    names = ("run_id", "at", "before_load")  # of a compaction
-    return Origin(told, rows, dict(zip(names, gone, strict=True)) if gone else None)
+    compacted = dict(zip(("run_id", "at", "before_load"), gone, strict=True)) if gone else None
+    told = (_came(cursor, source, contracts[table], row, hidden, clear) for row in rows)
+    return Origin(loads, tuple(told), compacted)
 
 
-def _raw_row(cursor: "cursor", source: str, contract: Contract, row: "Row", clear: bool) -> RawRow:
-    if "_dlt_parent_id" in row:
-        return RawRow(row, row[LOAD_ID], None, None, False, (), None)
+def _came(
+    cursor: "cursor", source: str, contract: Contract, row: Row,
+    hidden: Collection[str], clear: bool,
+) -> Came:  # fmt: skip
     payload = rebuild(cursor, f"raw_{source}", contract, row)
     text = payload.json if clear else hide_secrets(payload.json, contract)
-    aside = None
-    if row.get(PAGE) is None:
+    aside, page = None, row.get(PAGE)
+    if page is None:
         key = "\x1f".join(str(row[name]) for name in contract.key)
         aside = came_back(cursor, source, contract, key, clear)
-    versions = _versions(cursor, source, contract, row, clear)
-    return RawRow(row, row[LOAD_ID], row.get(PAGE), text, payload.proven, versions, aside)
-
-
-def _versions(
-    cursor: "cursor", source: str, contract: Contract, row: "Row", clear: bool
-) -> tuple[RowVersion, ...]:
-    from psycopg2 import sql
-
-    key = sql.SQL(" and ").join(
-        sql.SQL("{} = %s").format(sql.Identifier(name)) for name in contract.key
-    )
-    statement = sql.SQL(VERSIONS).format(
-        table=sql.Identifier(f"raw_{source}", contract.table), key=key,
-        loads=sql.Identifier(f"raw_{source}", "_dlt_loads"),
+    versions = tuple(
+        RowVersion(
+            other[LOAD_ID], other[ROW_ID], other.get(PAGE), other.get("_dlt_valid_to"),
+            (other[LOAD_ID], other[ROW_ID]) == (row[LOAD_ID], row[ROW_ID]),
+            masked({name: value for name, value in other.items()
+                    if not name.startswith("_") and value != row.get(name)}, hidden),
+        )
+        for other in _versions(cursor, f"raw_{source}", contract, row)
     )  # fmt: skip
-    cursor.execute(statement, [row[name] for name in contract.key])
-    names = [column.name for column in cursor.description or ()]
-    hidden = set() if clear else {column.name for column in contract.columns if column.pii}
-    return tuple(_version(dict(zip(names, values, strict=True)), row, hidden)
-                 for values in cursor.fetchall())  # fmt: skip
+    return Came(row[LOAD_ID], page, text, payload.proven, versions, aside)
 
 
-def _version(other: Mapping[str, Any], used: "Row", hidden: set[str]) -> RowVersion:
-    differs = {
-        name: "***" if name in hidden and value is not None else value
-        for name, value in other.items()
-        if not name.startswith("_") and value != used.get(name)
-    }
-    same = (other[LOAD_ID], other[ROW_ID]) == (used[LOAD_ID], used[ROW_ID])
-    return RowVersion(
-        other[LOAD_ID], other[ROW_ID], other.get(PAGE), other.get("_dlt_valid_to"), same, differs
+def _versions(cursor: "cursor", schema: str, contract: Contract, row: Row) -> list[Row]:
+    key = sql.SQL(" and ").join(
+        sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(row[name]))
+        for name in contract.key
     )
+    names = {"table": sql.Identifier(schema, contract.table), "key": key,
+             "loads": sql.Identifier(schema, "_dlt_loads")}  # fmt: skip
+    cursor.execute(sql.SQL(VERSIONS).format(**names))
+    columns = [column.name for column in cursor.description or ()]
+    return [dict(zip(columns, values, strict=True)) for values in cursor.fetchall()]

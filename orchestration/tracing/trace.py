@@ -1,31 +1,25 @@
 """`ecluse trace`: one row of a mart, the rows behind it, and where they came from."""
 
-import difflib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from psycopg2 import DataError, sql
+
 from orchestration.errors import ConfigurationError
-from orchestration.publication.versions import (
-    LIVE,
-    Version,
-    find,
-    marts_of,
-    open_register,
-)
+from orchestration.lineage.graph import UP, Graph, read_graph
+from orchestration.lineage.newest import LINEAGE
+from orchestration.publication.versions import LIVE, Version, find, marts_of, open_register
 from orchestration.settings import Settings
-from orchestration.tracing.keys import condition, read_key
-from orchestration.tracing.missing import explain_missing
-from orchestration.tracing.models import Model, Models, read_models
-from orchestration.tracing.origin import Origin, contract_of, origin
+from orchestration.tracing.asked import find_mart, read_key, where_else
+from orchestration.tracing.origin import Origin, Row, masked, origin
 from orchestration.tracing.views import Views
-from orchestration.tracing.walk import Found, Walk
+from orchestration.tracing.walk import Walk
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection, cursor
 
-MASK = "***"
 MAY_SEE = """
 select coalesce(pg_has_role(to_regrole(%s)::oid, 'usage'), false)
     or coalesce((select pg_has_role(relowner, 'usage') from pg_class
@@ -39,7 +33,7 @@ class Table:
 
     relation: str
     count: int
-    rows: tuple[dict[str, Any], ...]
+    rows: tuple[Row, ...]
     origin: Origin | None  # of a table of raw
 
 
@@ -48,10 +42,9 @@ class Trace:
     """A walk: the tables nearest to the mart first, and what could not be followed."""
 
     mart: str
-    key: dict[str, str]
+    key: Mapping[str, str]
     version: int
-    built_by: str
-    watermark: str | None
+    built_by: str | None
     tables: tuple[Table, ...]
     notes: tuple[str, ...]
 
@@ -73,100 +66,74 @@ def trace(
     Raises:
         ConfigurationError: nothing is published, no such mart or row, or no right to see.
     """
-    version, models = _published(session, settings)
-    model = _find_mart(models, mart)
+    version, manifest, graph = _published(session, settings)
     with session.cursor() as cursor:
-        if clear:
-            _check_rights(cursor, settings, model)
         # one state of the warehouse throughout; nothing of it stays
         cursor.execute("begin isolation level repeatable read")
         try:
-            return _trace(cursor, version, models, model, given, limit, clear)
+            views = Views(cursor, version, marts_of(cursor, version), manifest)
+            name = find_mart(views.marts, mart)
+            stored = views.stored(views.marts[name])
+            if clear:
+                _check_rights(cursor, settings, stored)
+            key = read_key(cursor, stored, given)
+            found = list(Walk(cursor, views).back(views.marts[name], key))
+            if not found or not found[0][2]:
+                raise ConfigurationError(where_else(cursor, graph, version, stored, key))
+            tables = tuple(_table(cursor, graph, each, limit, clear) for each in found)
+        except DataError as error:
+            raise ConfigurationError(f"{mart}: {str(error).splitlines()[0]}.") from error
         finally:
             cursor.execute("rollback")
+    return Trace(name, key, version.number, version.run_id, tables, tuple(views.notes))
 
 
-def _trace(
-    cursor: "cursor", version: Version, models: Models, model: Model,
-    given: Sequence[str], limit: int, clear: bool,
-) -> Trace:  # fmt: skip
-    from psycopg2 import DataError
-
-    key = read_key(cursor, model.name, model.stored or (LIVE, model.name), given)
-    views = Views(cursor, models, version.watermark)
-    try:
-        found = Walk(cursor, views, limit).back(model.name, *condition(key))
-    except DataError as error:
-        raise ConfigurationError(f"{model.name}: {str(error).splitlines()[0]}.") from error
-    if not found or not found[0].count:
-        said = explain_missing(cursor, views, version, model.name, key)
-        raise ConfigurationError(said)
-    tables = tuple(_table(cursor, each, models, clear) for each in found)
-    return Trace(
-        model.name, key, version.number, version.run_id or "", version.watermark,
-        tables, tuple(views.notes),
-    )  # fmt: skip
+def _table(
+    cursor: "cursor", graph: Graph, found: tuple[str, str, int], limit: int, clear: bool
+) -> Table:
+    relation, table, count = found
+    first = sql.SQL("select * from {} order by 1 limit {}")
+    cursor.execute(first.format(sql.Identifier(table), sql.Literal(limit)))
+    names = [column.name for column in cursor.description or ()]
+    rows = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+    hidden = set() if clear else _hidden(graph, relation)
+    came = origin(cursor, relation, table, rows, hidden, clear)
+    return Table(relation, count, tuple(masked(row, hidden) for row in rows), came)
 
 
-def _table(cursor: "cursor", found: Found, models: Models, clear: bool) -> Table:
-    came = origin(cursor, found, clear)
-    hidden = set() if clear else _hidden(models, found)
-    rows = tuple(_masked(row, hidden) for row in found.rows)
-    if came:
-        shown = (replace(raw, row=row) for raw, row in zip(came.rows, rows, strict=True))
-        came = replace(came, rows=tuple(shown))
-    return Table(found.relation, found.count, rows, came)
+def _hidden(graph: Graph, relation: str) -> set[str]:
+    """Columns with personal data: tagged; before the marts also what is made of tagged ones."""
+    tagged = {(node.id, column.name) for node in graph.nodes.values()
+              for column in node.columns if column.pii}  # fmt: skip
+    return {
+        column.name
+        for node in graph.nodes.values() if node.relation == relation
+        for column in node.columns
+        if (node.id, column.name) in tagged or (node.layer != LIVE and any(
+            (edge.from_node, edge.from_column) in tagged
+            for edge in graph.walk(node.id, column.name, UP)
+        ))
+    }  # fmt: skip
 
 
-def _hidden(models: Models, found: Found) -> set[str]:
-    """Columns with personal data: those tagged, and undescribed ones whose name is tagged."""
-    known = contract_of(found.relation)
-    own = {column.name for column in known[1].columns if column.pii} if known else set()
-    tagged = models.pii.get(found.relation, frozenset())
-    described = models.described.get(found.relation, frozenset())
-    anywhere = {name for names in models.pii.values() for name in names}
-    return own | tagged | (anywhere - described)
-
-
-def _masked(row: dict[str, Any], hidden: set[str]) -> dict[str, Any]:
-    return {name: MASK if name in hidden and value is not None else value
-            for name, value in row.items()}  # fmt: skip
-
-
-def _published(session: "connection", settings: Settings) -> tuple[Version, Models]:
+def _published(session: "connection", settings: Settings) -> tuple[Version, dict[str, Any], Graph]:
+    """The live version; manifest and graph of the run that built it."""
     versions = open_register(session)
     if not any(version.schema == LIVE for version in versions):
         raise ConfigurationError("No marts are published yet: `make run` publishes them.")
     version = find(versions, "live")
-    manifest = _manifest(settings, version)
-    with session.cursor() as cursor:
-        return version, read_models(manifest, version, marts_of(cursor, version))
+    folder = settings.runs_dir / (version.run_id or "unknown")
+    for path in (manifest := folder / "dbt" / "manifest.json", folder / LINEAGE):
+        if not path.exists():
+            raise ConfigurationError(
+                f"What version {version.number} is made of is not known here: {path} is missing. "
+                "Trace where that run was, or publish from here: `.venv/bin/ecluse run`."
+            )
+    return version, json.loads(manifest.read_text()), read_graph(folder / LINEAGE)
 
 
-def _manifest(settings: Settings, version: Version) -> Path:
-    """The manifest of the run that built the version: its SQL is what the marts are made of."""
-    path = settings.runs_dir / (version.run_id or "unknown") / "dbt" / "manifest.json"
-    if not path.exists():
-        raise ConfigurationError(
-            f"The SQL of version {version.number} is not known here: {path} is missing. Trace "
-            "where that run was, or publish from here: `.venv/bin/ecluse run`."
-        )
-    return path
-
-
-def _find_mart(models: Models, name: str) -> Model:
-    model = models.find(LIVE, name.removeprefix(f"{LIVE}."))
-    if model:
-        return model
-    close = difflib.get_close_matches(name, models.marts, n=1)
-    meant = f" Did you mean {close[0]}?" if close else ""
-    raise ConfigurationError(
-        f"There is no mart {name!r}.{meant} Marts: {', '.join(models.marts) or 'none'}."
-    )
-
-
-def _check_rights(cursor: "cursor", settings: Settings, model: Model) -> None:
-    cursor.execute(MAY_SEE, (settings.role("pii"), *(model.stored or (LIVE, model.name))))
+def _check_rights(cursor: "cursor", settings: Settings, stored: tuple[str, str]) -> None:
+    cursor.execute(MAY_SEE, (settings.role("pii"), *stored))
     if cursor.fetchone() != (True,):
         raise ConfigurationError(
             "This login may not see personal data: trace without --pii, or let an owner grant it "

@@ -5,106 +5,131 @@ were built from; marts, seeds, snapshots and incremental models as they are stor
 """
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from orchestration.publication.versions import LIVE
-from orchestration.tracing.behind import quoted
-from orchestration.tracing.parts import Part, Untraceable, take_apart
+from sqlglot import exp
+
+from orchestration.artifacts import MARTS
+from orchestration.lineage.nodes import key_of
+from orchestration.publication.versions import LIVE, Version
+from orchestration.tracing.queries import Untraceable, parsed, quoted, tables, take_apart
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor
 
-    from orchestration.tracing.models import Model, Models
-
 LOADS = "_dlt_loads"
+MADE_ANEW = {"table", "view"}  # by its SQL alone: an incremental model is not
 
 
-@dataclass
+@dataclass(frozen=True)
 class Place:
-    """A view of the session. Without a part it is a table that is read as it is stored."""
+    """A view of the session, for a relation or for a part of one.
+
+    Without a query nothing is known of what is behind it.
+    """
 
     view: str
     columns: tuple[str, ...]
-    of: str  # the model or table, as schema.name
-    part: Part | None = None
-    made_by: str | None = None  # the view of the SQL behind a stored table
-    whole: bool = False  # all of the model or table, and no part of it
+    relation: str
+    part: str
+    query: exp.Query | None
 
 
 @dataclass
 class Views:
     """The views that have been made, in the order in which they read each other.
 
-    `notes` tells which models cannot be followed further, and why.
+    `masked` are marts with masked columns, whose rows stand in a schema of their own. `notes` tells
+    which models cannot be followed further, and why.
     """
 
     cursor: "cursor"
-    models: "Models"
-    as_of: str | None  # the newest load that may be read
+    version: Version
+    masked: dict[str, list[str]]
+    manifest: dict[str, Any]
     places: dict[str, Place] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    _names: dict[tuple[str, str], str] = field(default_factory=dict)
-    _count: int = 0
+    _names: dict[str, str] = field(default_factory=dict)
+    _schema: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
 
-    def of_mart(self, name: str) -> str:
-        """The view of a mart; when it is first asked for, all behind it is made too."""
-        return self.of(LIVE, name)
+    def __post_init__(self) -> None:
+        """Models by what SQL calls them."""
+        nodes = self.manifest["nodes"].values()
+        self.models = {key_of(node): node for node in nodes if node["resource_type"] == "model"}
 
-    def of(self, schema: str, name: str) -> str:
-        """The view of a relation, as the SQL of a model calls it."""
-        model = self.models.find(schema, name)
-        at = (model.schema, model.name) if model else (schema, name)
-        if at not in self._names:
-            self._names[at] = self._of_model(model) if model else self._stored(*at, ".".join(at))
-        return self._names[at]
+    @property
+    def marts(self) -> dict[str, str]:
+        """Name of a mart to what SQL calls it."""
+        split = (name.rpartition(".") for name in self.models)
+        return {table: f"{schema}.{table}" for schema, _, table in split if schema in MARTS}
 
-    def _of_model(self, model: "Model") -> str:
+    def stored(self, name: str) -> tuple[str, str]:
+        """Schema and table in which the rows of a relation stand."""
+        schema, _, table = name.rpartition(".")
+        if schema not in MARTS:
+            return schema, table
+        return (self.version.clear_schema if self.masked.get(table) else LIVE), table
+
+    def of(self, name: str) -> str:
+        """The view of what SQL calls `name`; when it is first asked for, all behind it is made."""
+        if name not in self._names:
+            self._names[name] = view = self._of_model(name) or self._of_table(name)
+            schema, _, table = name.rpartition(".")
+            columns = dict.fromkeys(self.places[view].columns, "text")
+            self._schema.setdefault(schema, {})[table] = columns
+        return self._names[name]
+
+    def _of_model(self, name: str) -> str | None:
         import psycopg2
 
-        name = f"{model.schema}.{model.name}"
-        for relation in model.reads:  # before the savepoint: they stay if this model fails
-            self.of(*relation)
-        before = dict(self.places)
-        self.cursor.execute("savepoint model")
-        top = None
+        model = self.models.get(name, {})
+        if model.get("config", {}).get("materialized") not in MADE_ANEW:
+            return None
+        before = None
         try:
-            top = self._made(model.sql, name) if model.sql else None
+            query = parsed(model.get("compiled_code") or "")
+            for table in tables(query):
+                if table.db:
+                    self.of(f"{table.db}.{table.name}")
+            before = dict(self.places)
+            self.cursor.execute("savepoint model")
+            return self._of_query(query, name)
         except (Untraceable, psycopg2.Error) as error:
-            self.cursor.execute("rollback to savepoint model")
-            self.places = before
-            said = str(error).splitlines()[0]
-            self.notes.append(f"{name}: {said}; what is behind it is not shown")
-        if top and not model.stored:
-            self.places[top].whole = True
-            return top
-        return self._stored(*(model.stored or (model.schema, model.name)), name, top)
+            if before is not None:
+                self.cursor.execute("rollback to savepoint model")
+                self.places = before
+            self.notes.append(f"{name}: {str(error).splitlines()[0]}; what is behind is not shown")
+            return None
 
-    def _made(self, sql: str, of: str) -> str:
-        parts = take_apart(sql, self.of, self._new_name)
-        for part in parts:
-            part.columns = self._create(part.view, part.sql())
-            self.places[part.view] = Place(part.view, part.columns, of, part)
-        return parts[-1].view
+    def _of_query(self, query: exp.Query, name: str) -> str:
+        views: dict[str, str] = {}
+        for part, sql in take_apart(query, self._schema):
+            for table in tables(sql):
+                view = self.of(f"{table.db}.{table.name}") if table.db else views[table.name]
+                for arg, value in (
+                    ("this", exp.to_identifier(view)),
+                    ("db", None),
+                    ("catalog", None),
+                ):
+                    table.set(arg, value)
+            if not part and name in self.marts.values():
+                return self._of_table(name, sql)
+            views[part] = self._create(sql.sql(dialect="postgres"), name, part, sql)
+        return views[""]
 
-    def _stored(self, schema: str, table: str, of: str, made_by: str | None = None) -> str:
-        view = self._new_name()
+    def _of_table(self, name: str, query: exp.Query | None = None) -> str:
+        schema, table = self.stored(name)
         sql = f"select * from {quoted(schema)}.{quoted(table)}"  # noqa: S608 - names only
-        if table == LOADS and self.as_of:
-            sql = self.cursor.mogrify(f"{sql} where load_id <= %s", (self.as_of,)).decode()
-        columns = self._create(view, sql)
-        self.places[view] = Place(view, columns, of, None, made_by, whole=True)
+        if table == LOADS and self.version.watermark:
+            sql += self.cursor.mogrify(" where load_id <= %s", (self.version.watermark,)).decode()
+        return self._create(sql, name, "", query)
+
+    def _create(self, sql: str, name: str, part: str, query: exp.Query | None) -> str:
+        view = f"_ecluse_{len(self.places)}"
+        self.cursor.execute(f"create temporary view {view} as {sql}")
+        self.cursor.execute(f"select * from {view} limit 0")  # noqa: S608 - a name
+        columns = tuple(column.name for column in self.cursor.description or ())
+        schema, _, table = name.rpartition(".")
+        relation = f"{LIVE}.{table}" if schema in MARTS else name
+        self.places[view] = Place(view, columns, relation, part, query)
         return view
-
-    def _create(self, view: str, sql: str) -> tuple[str, ...]:
-        """Make a view. Of columns of one name, which only `*` can mean, the later get another."""
-        self.cursor.execute(f"select * from ({sql}) as t limit 0")  # noqa: S608 - dbt's own SQL
-        names: list[str] = []
-        for column in self.cursor.description or ():
-            names.append(column.name if column.name not in names else f"{column.name} {len(names)}")
-        shown = ", ".join(map(quoted, names))
-        self.cursor.execute(f"create temporary view {quoted(view)} ({shown}) as {sql}")
-        return tuple(names)
-
-    def _new_name(self) -> str:
-        self._count += 1
-        return f"_ecluse_{self._count}"

@@ -5,72 +5,65 @@ table. It is all gone when the transaction is rolled back.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from orchestration.tracing.behind import FEW, behind, quoted
-from orchestration.tracing.parts import Untraceable
+from orchestration.tracing.queries import Given, Untraceable, behind, quoted, sources
 from orchestration.tracing.views import Place, Views
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor
 
 MOST = 100_000  # rows of one table that are followed
-MANY = 10_000  # rows among which nobody looks for common values
+FEW = 20  # values of a column that are told to Postgres, which finds rows by them much sooner
 AGGREGATES = "select distinct proname from pg_proc where prokind = 'a'"
-# Columns of types whose values can be told as text.
-TELLABLE = """
-select attname from pg_attribute join pg_type as t on t.oid = atttypid
-where attrelid = %s::regclass and attnum > 0 and typcategory in ('S', 'N', 'D', 'B')
+# Columns, their types, and whether their values can be told as text.
+TYPES = """
+select attname, format_type(atttypid, atttypmod), typcategory in ('S', 'N', 'D', 'B')
+from pg_attribute join pg_type as t on t.oid = atttypid
+where attrelid = %s::regclass and attnum > 0 order by attnum
 """
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Found:
-    """Rows of one model or table that stand behind the given ones: how many, and the first."""
-
-    relation: str
-    count: int
-    rows: tuple[Row, ...]
-    table: str  # the temporary table that holds them all
 
 
 class Walk:
     """One walk; `views.notes` tells what could not be followed."""
 
-    def __init__(self, cursor: "cursor", views: Views, limit: int) -> None:
-        """Show at most `limit` rows of each table. The cursor is in a transaction."""
-        self.cursor, self.views, self.limit = cursor, views, limit
+    def __init__(self, cursor: "cursor", views: Views) -> None:
+        """The cursor is in a transaction."""
+        self.cursor, self.views = cursor, views
         # of what stands in a temporary view Postgres guesses far too few rows
         cursor.execute("set local enable_nestloop = off; set local jit = off")
         cursor.execute(AGGREGATES)
         self._aggregates = {name for (name,) in cursor.fetchall()}
         self._given: dict[str, list[str]] = defaultdict(list)  # queries for the rows of a view
+        self._needed: dict[str, set[str]] = defaultdict(set)  # columns of a view
 
-    def back(self, mart: str, where: str, values: Sequence[object]) -> list[Found]:
-        """The rows of a mart that a condition names, and all behind them, nearest first.
+    def back(self, mart: str, key: Mapping[str, str]) -> Iterator[tuple[str, str, int]]:
+        """The relations behind the rows of that key, nearest first.
 
-        Args:
-            mart: where to begin.
-            where: a condition on its columns, with %s for each value.
-            values: what is compared.
+        Of each its name, the temporary table of its rows that stand behind, and their number.
 
         Raises:
             psycopg2.DataError: a value is none of its column's type.
         """
-        start = self.views.of_mart(mart)
-        first = f"select * from {quoted(start)} where {where}"  # noqa: S608 - names only
-        self.cursor.execute(first, tuple(values))
-        self._given[start].append(self.cursor.mogrify(first, tuple(values)).decode())
-        found: dict[str, Found] = {}
+        start = self.views.of(mart)
+        where = " and ".join(f"{quoted(name)} = %s" for name in key)
+        asked = f"select * from {quoted(start)} where {where}"  # noqa: S608 - names only
+        self.cursor.execute(asked, (*key.values(),))
+        self._given[start].append(self.cursor.mogrify(asked, (*key.values(),)).decode())
+        self._needed[start].update(self.views.places[start].columns)
+        counts: dict[str, int] = {}
         for place in reversed(self.views.places.values()):  # whoever reads a view comes after it
             if self._given[place.view]:
-                for each in self._step(place):
-                    found[place.view] = each
-        return [found[view] for view in self._down_from(start) if view in found]
+                with self._safely(place):
+                    counts[place.view] = self._collect(place)
+                    if counts[place.view] and place.query:
+                        self._ask(place)
+        for view in self._down_from(start):
+            place = self.views.places[view]
+            if view in counts and not place.part:
+                yield place.relation, f"{view}_rows", counts[view]
 
     def _down_from(self, view: str) -> Iterator[str]:
         """The views behind one, in the order in which the SQL names them; each once."""
@@ -80,37 +73,35 @@ class Walk:
             if view not in seen:
                 seen.add(view)
                 yield view
-                place = self.views.places[view]
-                sources = [source.view for source in place.part.sources] if place.part else []
-                waiting += [each for each in (*reversed(sources), place.made_by) if each]
+                query = self.views.places[view].query
+                waiting += reversed(sources(query).values() if query else ())
 
-    def _step(self, place: Place) -> Iterator[Found]:
-        """Collect the rows of a place, and ask for those behind them."""
-        table = f"{place.view}_rows"
+    def _collect(self, place: Place) -> int:
+        """Put the rows of a place, each once, into a table; returns how many."""
         row = ", ".join(f"t.{quoted(name)}" for name in place.columns)
         union = " union all ".join(f"({each})" for each in self._given[place.view])
-        with self._safely(place):
-            self.cursor.execute(
-                f"create temporary table {quoted(table)} on commit drop as "  # noqa: S608 - names
-                f"select distinct on (row({row})::text) {row} from ({union}) as t limit {MOST + 1}"
-            )
-            count = self.cursor.rowcount
-            if count > MOST:
-                self._note(place, f"of more than {MOST:,} rows only as many are followed")
-            if place.whole:
-                yield Found(place.of, count, self._first(table), table)
-            if count and place.made_by:
-                self._given[place.made_by].append(f"select {row} from {quoted(table)} as t")  # noqa: S608
-            elif count and place.part and place.part.sources:
-                self._ask(place, table, count)
+        self.cursor.execute(
+            f"create temporary table {place.view}_rows on commit drop as "  # noqa: S608 - names
+            f"select distinct on (row({row})::text) {row} from ({union}) as t limit {MOST + 1}"
+        )
+        count = self.cursor.rowcount
+        if count > MOST:
+            self._note(place, f"of more than {MOST:,} rows only as many are followed")
+        return count
 
-    def _ask(self, place: Place, table: str, count: int) -> None:
-        assert place.part  # noqa: S101 - the caller has looked
-        places = self.views.places
-        columns = {source.view: places[source.view].columns for source in place.part.sources}
-        known = self._known(table) if count <= MANY else {}
-        for each in behind(place.part, table, columns, known, self._aggregates):
+    def _ask(self, place: Place) -> None:
+        """Ask for the rows behind those of a place."""
+        table = f"{place.view}_rows"
+        self.cursor.execute(TYPES, (table,))
+        types = self.cursor.fetchall()
+        known = self._known(table, [name for name, _, tellable in types if tellable])
+        needed = self._needed[place.view]
+        given = Given(table, {name: kind for name, kind, _ in types}, known, needed)
+        columns = {view: each.columns for view, each in self.views.places.items()}
+        assert place.query  # noqa: S101 - the caller has looked
+        for each in behind(place.query, given, columns, self._aggregates):
             self._given[each.view].append(each.sql)
+            self._needed[each.view] |= each.needed
 
     @contextmanager
     def _safely(self, place: Place) -> Iterator[None]:
@@ -121,32 +112,22 @@ class Walk:
         try:
             yield
         except Untraceable as error:
-            self._note(place, f"{error}, so they are not shown")
+            self._note(place, f"{error}; they are not shown")
         except psycopg2.Error as error:
             self.cursor.execute("rollback to savepoint step")
             self._note(place, f"cannot be followed ({str(error).splitlines()[0]})")
 
-    def _first(self, table: str) -> tuple[Row, ...]:
-        self.cursor.execute(f"select * from {quoted(table)} order by 1 limit %s", (self.limit,))  # noqa: S608
-        names = [column.name for column in self.cursor.description or ()]
-        return tuple(dict(zip(names, row, strict=True)) for row in self.cursor.fetchall())
-
-    def _known(self, table: str) -> dict[str, list[str]]:
+    def _known(self, table: str, names: Sequence[str]) -> dict[str, list[str]]:
         """Columns with few values in these rows, and the values."""
-        self.cursor.execute(TELLABLE, (quoted(table),))
-        names = [name for (name,) in self.cursor.fetchall()]
-        if not names:
-            return {}
         asked = ", ".join(
             f"case when count(*) = count({c}) and count(distinct {c}) <= {FEW} "
             f"then array_agg(distinct {c}::text) end"
             for c in map(quoted, names)
         )
-        self.cursor.execute(f"select {asked} from {quoted(table)}")  # noqa: S608 - names only
+        self.cursor.execute(f"select {asked} from {table}")  # noqa: S608 - names only
         values = self.cursor.fetchone() or ()
         return {name: few for name, few in zip(names, values, strict=True) if few}
 
     def _note(self, place: Place, said: str) -> None:
-        part = f" ({place.part.name})" if place.part and place.part.name else ""
-        note = f"{place.of}{part}: {said}"
-        self.views.notes += [note] if note not in self.views.notes else []
+        part = f" ({place.part})" if place.part else ""
+        self.views.notes.append(f"{place.relation}{part}: {said}")
