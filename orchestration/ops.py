@@ -23,8 +23,8 @@ def create_tables(session: "connection") -> None:
     """Create what is missing; several may do so at once."""
     with session.cursor() as cursor:
         cursor.execute(  # the last thing that ops.sql makes
-            "select from pg_attribute where attrelid = to_regclass('ops.load_tables') "
-            "and attname = 'rows_released'"
+            "select from pg_class where oid = to_regclass('ops.scores') "
+            "and obj_description(oid) is not null"
         )
         if cursor.fetchone() is None:
             cursor.execute("begin; select pg_advisory_xact_lock(7363531)")

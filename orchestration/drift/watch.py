@@ -63,6 +63,7 @@ def watch(run: "Run", artifacts: Path) -> str:
     rows = [asdict(row) for row in judged]
     (run.folder.path / "metrics.json").write_text(json.dumps(rows, indent=1))
     drifted = [row for row in judged if row.state in OPEN]
+    run.record.measured = {m.table: tables[m.table].asked.severity for m in measured}
     run.record.drifts = [row for row in rows if row["state"] in OPEN]
     blocked = [said for said in _sentences(run, tables, drifted) if said]
     if blocked:
