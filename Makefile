@@ -37,7 +37,7 @@ status: ## the last runs, and what is fresh
 	$(READY)
 	@$(BIN)/ecluse status
 
-docs: ## dbt's docs of the published marts, served on a port it prints
+docs: ## write the site (health, runs, tables, lineage, dbt docs) and serve it
 	$(READY)
 	@$(BIN)/ecluse docs
 
@@ -99,4 +99,4 @@ lock: ## make the lock files anew from pyproject.toml
 	@sh orchestration/lock.sh
 
 clean: stop ## forget everything local: warehouse, runs, docs, .venv
-	@rm -rf .warehouse runs target logs .venv
+	@rm -rf .warehouse runs site target logs .venv

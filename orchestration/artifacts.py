@@ -92,12 +92,26 @@ def read_masked(folder: Path) -> dict[str, list[str]]:
     return found
 
 
-def read_pii(folder: Path) -> set[str]:
-    """The names of all columns that some model or source tags `pii`."""
+def read_hidden(folder: Path, test: str, names: list[str]) -> set[str]:
+    """Which columns of a test's stored rows may hold personal data.
+
+    All that anybody tags `pii`. Where the test reads a table that has such a column, names that no
+    table declares too: an alias may stand for it, as dbt's own `unique_field` and `value_field` do.
+    """
     manifest = _read(folder / "manifest.json")
-    nodes = [*manifest.get("nodes", {}).values(), *manifest.get("sources", {}).values()]
-    return {name for node in nodes for name, column in node.get("columns", {}).items()
-            if is_pii(column)}  # fmt: skip
+    tables = {**manifest.get("nodes", {}), **manifest.get("sources", {})}
+    tagged: dict[str, set[str]] = {}
+    declared = set[str]()
+    for unique_id, table in tables.items():
+        columns = table.get("columns", {})
+        declared |= columns.keys()
+        tagged[unique_id] = {name for name, column in columns.items() if is_pii(column)}
+    personal = set[str]().union(*tagged.values())
+    tests = (n for n in tables.values() if n.get("alias") == test and n["resource_type"] == "test")
+    node: dict[str, Any] = next(tests, {})
+    reads, tested = node.get("depends_on", {}).get("nodes", []), node.get("column_name")
+    may = any(tagged.get(each) for each in reads) and (tested is None or tested in personal)
+    return personal | (set(names) - declared) if may or not node else personal
 
 
 def _marts(folder: Path) -> list[dict[str, Any]]:

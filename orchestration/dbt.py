@@ -43,11 +43,12 @@ def dbt_args(
     log_path: Path,
     *extra: str,
     project: Path | None = None,
+    into: str = "prod",
 ) -> list[str]:
-    """The arguments of one dbt command against the published side of the warehouse."""
+    """The arguments of one dbt command; by default against the published side of the warehouse."""
     return [
         *command,
-        "--target", "replay" if project else "prod",
+        "--target", into,
         "--project-dir", str(project or settings.root),
         "--profiles-dir", str(settings.root),
         "--target-path", str(target_path),
@@ -114,8 +115,15 @@ def rebuild_args(
     no_tests = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
     extra = ("--threads", str(settings.dbt_threads), "--vars", variables, "--full-refresh")
     return dbt_args(
-        settings, ("build",), project / "target", log_path, *extra, *no_tests, project=project
-    )
+        settings, ("build",), project / "target", log_path, *extra, *no_tests, project=project,
+        into="replay",
+    )  # fmt: skip
+
+
+def compile_args(settings: Settings, log_path: Path, project: Path, target: Path) -> list[str]:
+    """`dbt compile` of the models in `project`, with the marts named as readers know them."""
+    extra = ("--vars", PUBLISHED_VARS, "--select", "resource_type:model", "resource_type:snapshot")
+    return dbt_args(settings, ("compile",), target, log_path, *extra, project=project)
 
 
 def freshness_args(settings: Settings, log_path: Path) -> list[str]:
@@ -126,7 +134,8 @@ def freshness_args(settings: Settings, log_path: Path) -> list[str]:
 def docs_args(settings: Settings, log_path: Path) -> list[str]:
     """`dbt docs generate` of what readers see, where a plain `dbt docs serve` looks for it."""
     where = docs_path(settings)
-    return dbt_args(settings, ("docs", "generate"), where, log_path, "--vars", PUBLISHED_VARS)
+    extra = ("--static", "--vars", PUBLISHED_VARS)  # the site has them as one file
+    return dbt_args(settings, ("docs", "generate"), where, log_path, *extra)
 
 
 def docs_path(settings: Settings) -> Path:

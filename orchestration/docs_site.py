@@ -1,4 +1,4 @@
-"""dbt's docs of the published marts, on a port of this machine."""
+"""The site with dbt's docs, on a port of this machine."""
 
 import os
 from contextlib import nullcontext
@@ -8,15 +8,16 @@ from pathlib import Path
 
 import click
 
-from orchestration import dbt
+from orchestration import dbt, ops
 from orchestration.environment import tool_environment
 from orchestration.errors import ConfigurationError
 from orchestration.settings import Settings
+from orchestration.site.writer import site_path, write_site
 from orchestration.warehouse import open_warehouse
 
 
 def make_docs(settings: Settings, port: int | None) -> None:
-    """Generate the docs of what readers see now, and serve them until Ctrl-C.
+    """Write the site and dbt's docs of what readers see now, and serve them until Ctrl-C.
 
     Args:
         settings: which project and warehouse.
@@ -28,9 +29,12 @@ def make_docs(settings: Settings, port: int | None) -> None:
     """
     warehouse = open_warehouse(settings)
     os.environ.update(tool_environment(settings, warehouse))
-    folder = dbt.docs_path(settings)
+    folder = site_path(settings)
     with nullcontext() if port is None else take_port(folder, port) as server:
         dbt.generate_docs(settings, settings.root / "logs")
+        with warehouse.session() as session:
+            ops.create_tables(session)
+            write_site(settings, session)
         if server is None:
             click.echo(f"written to {folder / 'index.html'}")
         else:
@@ -51,7 +55,7 @@ def take_port(folder: Path, port: int) -> ThreadingHTTPServer:
 
 def serve(server: ThreadingHTTPServer) -> None:
     """Serve until Ctrl-C."""
-    click.echo(f"dbt docs: http://127.0.0.1:{server.server_address[1]}/  (Ctrl-C ends)")
+    click.echo(f"site: http://127.0.0.1:{server.server_address[1]}/  (Ctrl-C ends)")
     try:
         server.serve_forever()
     except KeyboardInterrupt:

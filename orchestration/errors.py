@@ -60,6 +60,12 @@ class ReplayDiffers(EcluseError):
     exit_code = BAD_DATA
 
 
+class BreakingChange(EcluseError):
+    """A column that readers have would be gone or of another type."""
+
+    exit_code = BAD_DATA
+
+
 class PublishBlocked(EcluseError):
     """The marts passed, but could not be switched in the time allowed."""
 

@@ -5,7 +5,7 @@ They stay there until the test runs again. Personal data is masked for whoever i
 
 from typing import TYPE_CHECKING, Any
 
-from orchestration.artifacts import read_pii
+from orchestration.artifacts import read_hidden
 from orchestration.records import read_runs
 from orchestration.settings import Settings
 
@@ -17,9 +17,9 @@ MASK = "***"
 
 
 def failed_rows(
-    session: "connection", settings: Settings, test: str
+    session: "connection", settings: Settings, test: str, limit: int | None = None
 ) -> list[dict[str, Any]] | None:
-    """The rows that failed a test when it last ran; None where nothing is stored of it."""
+    """The rows (at most `limit`) that failed a test when it last ran; None: nothing is stored."""
     from psycopg2 import sql
 
     with session.cursor() as cursor:
@@ -27,9 +27,9 @@ def failed_rows(
         cursor.execute("select to_regclass(%s)", (table.as_string(cursor),))
         if cursor.fetchone() == (None,):
             return None
-        cursor.execute(sql.SQL("select * from {}").format(table))
+        cursor.execute(sql.SQL("select * from {} limit %s").format(table), (limit,))
         names = [column.name for column in cursor.description or ()]
-        hidden = _personal(settings, names)
+        hidden = _personal(settings, test, names)
         return [
             {name: MASK if name in hidden and value is not None else value
              for name, value in zip(names, row, strict=True)}
@@ -37,10 +37,10 @@ def failed_rows(
         ]  # fmt: skip
 
 
-def _personal(settings: Settings, names: list[str]) -> set[str]:
-    """The columns that the newest build tags `pii`; all, where no build is known."""
+def _personal(settings: Settings, test: str, names: list[str]) -> set[str]:
+    """The columns to mask, as the newest build tags them; all, where no build is known."""
     for run in read_runs(settings.runs_dir):
         folder = settings.runs_dir / run["run_id"] / "dbt"
         if (folder / "manifest.json").exists():
-            return read_pii(folder)
+            return read_hidden(folder, test, names)
     return set(names)

@@ -1,5 +1,6 @@
 """The run record in the warehouse: the tables of ops.sql, written and read in plain SQL."""
 
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -15,20 +16,24 @@ if TYPE_CHECKING:
 DDL = Path(__file__).with_name("ops.sql")
 RUN_COLUMNS = (
     "run_id", "kind", "status", "exit_code", "reason", "started_at", "finished_at",
-    "git_commit", "git_dirty", "host", "pid",
+    "git_commit", "git_dirty", "host", "pid", "lineage",
 )  # fmt: skip
 
 
 def create_tables(session: "connection") -> None:
-    """Create what is missing; several may do so at once."""
+    """Create what is missing; several may do so at once.
+
+    The comment on the schema says which ops.sql made it.
+    """
+    ddl = DDL.read_text()
+    made = f"Écluse: what every run did, as by {hashlib.sha256(ddl.encode()).hexdigest()[:12]}"
     with session.cursor() as cursor:
-        cursor.execute(  # the last thing that ops.sql makes
-            "select from pg_class where oid = to_regclass('ops.scores') "
-            "and obj_description(oid) is not null"
-        )
-        if cursor.fetchone() is None:
+        cursor.execute("select obj_description(to_regnamespace('ops'), 'pg_namespace')")
+        if cursor.fetchone() != (made,):
             cursor.execute("begin; select pg_advisory_xact_lock(7363531)")
-            cursor.execute(DDL.read_text() + "; commit")
+            cursor.execute(ddl)
+            cursor.execute("comment on schema ops is %s", (made,))
+            cursor.execute("commit")
 
 
 def save_run(session: "connection", record: RunRecord) -> None:
@@ -70,6 +75,26 @@ def save_metrics(session: "connection", run_id: str, at: datetime, judged: Itera
     rows = _rows({"run_id": run_id}, judged)
     keys = ("run_id", "table_name", "column_name", "metric")
     _upsert(session, "ops.metrics", [{**row, "at": at} for row in rows], keys)
+
+
+def save_lineage(session: "connection", edges: list[Any]) -> str:
+    """Write the edges between columns, once for as many runs as they stay the same.
+
+    Returns:
+        What names this graph in `ops.lineage_edges` and `ops.runs`.
+    """
+    from psycopg2.extras import execute_values
+
+    rows = [tuple(asdict(edge).values()) for edge in edges]
+    graph = hashlib.sha256(json.dumps(sorted(map(str, rows))).encode()).hexdigest()[:16]
+    with session.cursor() as cursor:
+        cursor.execute("select from ops.lineage_edges where graph = %s limit 1", (graph,))
+        if cursor.fetchone() is None:
+            named = [(graph, *row) for row in rows]
+            # one statement: a kill must not leave half a graph under its name
+            insert = "insert into ops.lineage_edges values %s"
+            execute_values(cursor, insert, named, page_size=len(named) or 1)
+    return graph
 
 
 def load_table_rows(load: Any) -> list[dict[str, Any]]:

@@ -221,14 +221,24 @@ create table if not exists ops.scores (
     primary key (run_id, mart)
 );
 
+create table if not exists ops.lineage_edges (
+    graph text not null, -- ops.runs.lineage names it; runs of the same models share one
+    from_node text not null,
+    from_column text, -- null: the rows as such
+    to_node text not null,
+    to_column text, -- null: which rows there are
+    kind text not null
+);
+create index if not exists lineage_edges_graph on ops.lineage_edges (graph);
+
 alter table ops.steps add column if not exists retries text[] not null default '{}';
 alter table ops.test_results add column if not exists stored_in text;
 alter table ops.loads add column if not exists changes text[] not null default '{}';
 alter table ops.loads add column if not exists warned text[] not null default '{}';
 alter table ops.load_tables add column if not exists rows_rejected bigint not null default 0;
 alter table ops.load_tables add column if not exists rows_released bigint not null default 0;
+alter table ops.runs add column if not exists lineage text;
 
-comment on schema ops is 'Écluse: what every run did';
 comment on table ops.runs is 'One row a run: what it was, how it ended, from which commit';
 comment on table ops.steps is 'The steps of a run, in order';
 comment on table ops.loads is 'One row a source and run: the dlt load ids, which raw rows carry; columns that came or changed';
@@ -241,6 +251,7 @@ comment on table ops.version_marts is 'The marts of a version, with a checksum o
 comment on table ops.switches is 'Each time the marts changed for readers: a publication or a rollback';
 comment on table ops.compactions is 'Each time history was removed from raw: what load before_load superseded, rows by table';
 comment on table ops.metrics is 'What each run measured of its tables, and whether it was out of the ordinary';
+comment on table ops.lineage_edges is 'Which column comes from which: direct, its value; indirect, only which rows there are';
 comment on table ops.drift_events is 'The new levels that a person has accepted';
 comment on table ops.incidents is 'What is or was wrong, one row a cause: open, acknowledged, muted or resolved';
 comment on table ops.incident_events is 'What became of each incident, in order: by which run, or by whom';

@@ -48,18 +48,43 @@ def restore_models(root: Path, folder: Path, commit: str | None, into: Path) -> 
             _unpack(archive, into)
         return f"{folder.name}/{CODE}"
     try:
-        made = subprocess.run(
-            ["git", "-C", str(root), "archive", commit or "no-commit", "--", *MODELS],
-            capture_output=True, check=True, timeout=60,
-        ).stdout  # fmt: skip
-    except (OSError, subprocess.SubprocessError) as error:
+        unpack_commit(root, commit or "no-commit", MODELS, into)
+    except ConfigurationError as error:
         raise ConfigurationError(
             f"The models of commit {commit or '(none)'} are not to be had: git does not know it "
             f"here, and {folder} holds no {CODE}. Fetch the commit, or replay where the run was."
         ) from error
+    return f"commit {commit}"
+
+
+def unpack_commit(root: Path, ref: str, names: tuple[str, ...], into: Path) -> None:
+    """Unpack files of a commit into `into`.
+
+    Raises:
+        ConfigurationError: git does not know the commit here, or it has no such files.
+    """
+    try:
+        made = subprocess.run(
+            ["git", "-C", str(root), "archive", ref, "--", *names],
+            capture_output=True, check=True, timeout=60,
+        ).stdout  # fmt: skip
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ConfigurationError(f"git does not know {ref!r} here, or not its models.") from error
     with tarfile.open(fileobj=io.BytesIO(made)) as archive:
         _unpack(archive, into)
-    return f"commit {commit}"
+
+
+def merge_base(root: Path) -> str:
+    """The commit at which the branch left main.
+
+    Raises:
+        ConfigurationError: there is no git here, or no main.
+    """
+    if found := _git(root, "merge-base", "HEAD", "main"):
+        return found.strip()
+    raise ConfigurationError(
+        "Nothing is published yet, and git knows no main to compare with: give --base REF."
+    )
 
 
 def _unpack(archive: tarfile.TarFile, into: Path) -> None:

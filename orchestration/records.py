@@ -63,6 +63,7 @@ class RunRecord:
     measured: dict[str, str] = field(default_factory=dict)  # table -> how severe its drift is
     buried: list[str] = field(default_factory=list)  # runs that this one found dead
     published: dict[str, Any] | None = None
+    lineage: str | None = None  # which of the graphs in ops.lineage_edges was true then
 
     @property
     def seconds(self) -> float:

@@ -42,9 +42,9 @@ def _where_to_look(record: RunRecord) -> dict[str, str]:
     look = {"record": f"runs/{record.run_id}/run.json (and make status)"}
     if record.status == "published":
         look["tables"] = "make psql, then: select * from marts.daily_sales limit 5;"
-        look["lineage"] = "make docs"
     elif record.status == "rejected":
         look["why"] = f".venv/bin/ecluse runs show {record.run_id}"
+    look["site"] = "site/index.html (or make docs)"
     return look
 
 

@@ -44,6 +44,7 @@ from orchestration.records import (
     new_run_id,
 )
 from orchestration.settings import Settings
+from orchestration.site.writer import write_after
 from orchestration.warehouse import Warehouse, open_warehouse, parse_url
 
 if TYPE_CHECKING:
@@ -178,6 +179,8 @@ def recorded_run(
             finally:
                 record.finished_at = datetime.now(UTC)
                 _save_what_can_be(run)
+                if write_after(run):
+                    _save_file(run)
                 run.session.close()
     except BaseException as error:
         explained = explain(error, settings)

@@ -47,7 +47,7 @@ def test_the_lineage_graph_opens_without_the_internet(address: str, tmp_path: Pa
     ]  # fmt: skip
     if os.geteuid() == 0:
         options.append("--no-sandbox")
-    page = f"{address}#!/model/model.ecluse.daily_sales?g_v=1"
+    page = f"{address}dbt/index.html#!/model/model.ecluse.daily_sales?g_v=1"
     done = subprocess.run(
         [CHROMIUM, *options, "--dump-dom", page],
         capture_output=True,

@@ -10,7 +10,7 @@ from types import FrameType
 
 import click
 
-from orchestration.cli import access, drift, history, look, pipe, quarantine, versions
+from orchestration.cli import access, drift, history, lineage, look, pipe, quarantine, versions
 from orchestration.errors import OK, EcluseError, interrupt_code
 
 EPILOG = """
@@ -27,7 +27,7 @@ def ecluse() -> None:
     """
 
 
-for room in (pipe, quarantine, versions, history, access, drift, look):
+for room in (pipe, quarantine, versions, history, access, drift, lineage, look):
     for command in room.COMMANDS:
         ecluse.add_command(command)
 

@@ -57,7 +57,7 @@ def psql(args: tuple[str, ...]) -> None:
               help="0 takes any free port.")  # fmt: skip
 @click.option("--no-serve", is_flag=True, help="Only write the files.")
 def docs(port: int, no_serve: bool) -> None:
-    """Write dbt's docs of the published marts and serve them."""
+    """Write the site and dbt's docs, and serve both; site/index.html opens without a server too."""
     from orchestration.docs_site import make_docs
 
     make_docs(load_settings(), None if no_serve else port)

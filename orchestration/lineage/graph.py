@@ -6,14 +6,14 @@ A node's id is dbt's unique_id for what dbt knows (`source.…`, `model.…`, `s
 """
 
 import json
-from collections import deque
-from collections.abc import Iterator
+from collections import defaultdict, deque
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 DIRECT, INDIRECT = "direct", "indirect"  # a value; or only which rows there are, and their order
 UP, DOWN = "up", "down"
+EVERY = "*"  # where a walk is at all columns of a node, and its rows
 
 
 @dataclass(frozen=True)
@@ -62,36 +62,33 @@ class Graph:
     nodes: dict[str, Node] = field(default_factory=dict)
     edges: list[Edge] = field(default_factory=list)
 
-    def edges_of(self, node: str, direction: str) -> Iterator[Edge]:
-        """The edges that come into a node (UP) or leave it (DOWN)."""
-        for edge in self.edges:
-            if (edge.to_node if direction == UP else edge.from_node) == node:
-                yield edge
-
     def walk(
         self, node: str, column: str | None, direction: str, kinds: tuple[str, ...] = (DIRECT,)
     ) -> list[Edge]:
         """Every edge on the way from a column to its origins (UP) or its uses (DOWN).
 
-        Each edge once, nearest first. A column of None asks for the node as a whole.
+        Each edge once, nearest first. A column of None asks for the node as a whole. On the way up,
+        whoever counts the rows of a table depends on what decides its rows, not on its columns.
         """
+        at: dict[str, list[Edge]] = defaultdict(list)
+        for edge in self.edges:
+            if edge.kind in kinds:
+                at[edge.to_node if direction == UP else edge.from_node].append(edge)
         found: dict[Edge, None] = {}
-        waiting: deque[tuple[str, str | None]] = deque([(node, column)])
-        seen = {(node, column)}
+        waiting: deque[tuple[str, str | None]] = deque([(node, column or EVERY)])
+        seen = set(waiting)
         while waiting:
-            at_node, at_column = waiting.popleft()
-            for edge in self.edges_of(at_node, direction):
-                here, far_node, far_column = (
-                    (edge.to_column, edge.from_node, edge.from_column)
-                    if direction == UP
-                    else (edge.from_column, edge.to_node, edge.to_column)
-                )
-                if edge.kind not in kinds or (at_column and here and here != at_column):
+            here = waiting.popleft()
+            for edge in at[here[0]]:
+                if not _leads_on(edge, here[1], direction):
                     continue
                 found.setdefault(edge)
-                if (far_node, far_column) not in seen:
-                    seen.add((far_node, far_column))
-                    waiting.append((far_node, far_column))
+                far = (edge.from_node, edge.from_column)
+                if direction == DOWN:
+                    far = (edge.to_node, edge.to_column or EVERY)
+                if far not in seen:
+                    seen.add(far)
+                    waiting.append(far)
         return list(found)
 
     def save(self, path: Path) -> None:
@@ -99,6 +96,13 @@ class Graph:
         nodes = [asdict(node) for node in self.nodes.values()]
         edges = [list(asdict(edge).values()) for edge in self.edges]
         path.write_text(json.dumps({"nodes": nodes, "edges": edges}))
+
+
+def _leads_on(edge: Edge, column: str | None, direction: str) -> bool:
+    """Whether an edge goes on from a column; None stands for the rows alone."""
+    if direction == UP:
+        return column == EVERY or edge.to_column in {column, None}
+    return column in {EVERY, edge.from_column}
 
 
 def read_graph(path: Path) -> Graph:

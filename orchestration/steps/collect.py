@@ -1,10 +1,12 @@
-"""Keep what describes the published marts."""
+"""Keep what describes the published marts: dbt's docs, the catalog, the lineage of columns."""
 
 from typing import TYPE_CHECKING
 
 from orchestration import dbt
 from orchestration.environment import published_state
+from orchestration.lineage.newest import LINEAGE
 from orchestration.records import PUBLISHED
+from orchestration.steps.lineage import trace_columns
 
 if TYPE_CHECKING:
     from orchestration.run import Run
@@ -18,6 +20,8 @@ def collect(run: "Run") -> str:
     dbt.keep_artifacts(target, run.folder.path / "dbt", ("catalog.json",))
     if not (run.folder.path / "dbt" / "manifest.json").exists():
         dbt.keep_artifacts(target, run.folder.path / "dbt", ("manifest.json",))
+    traced = trace_columns(run, target)
     if run.record.status == PUBLISHED:
         dbt.keep_artifacts(target, published_state(run.settings), PUBLISHED_ARTIFACTS)
-    return f"record and artifacts in {run.folder.path.relative_to(run.settings.root)}"
+        dbt.keep_artifacts(run.folder.path, published_state(run.settings), (LINEAGE,))
+    return f"record and artifacts in {run.folder.path.relative_to(run.settings.root)}; {traced}"

@@ -50,7 +50,14 @@ def test_freshness_is_asked_for_in_the_place_of_the_build(settings: Settings) ->
 def test_docs_describe_the_published_marts_where_dbt_docs_serve_looks(settings: Settings) -> None:
     args = dbt.docs_args(settings, Path("/logs"))
     expected = [{"/p/target/build/embedded": "/p/target"}.get(arg, arg) for arg in COMMON]
-    assert args == ["docs", "generate", *expected, "--vars", '{"marts_schema": "marts"}']
+    assert args == [
+        "docs",
+        "generate",
+        *expected,
+        "--static",
+        "--vars",
+        '{"marts_schema": "marts"}',
+    ]
 
 
 def test_a_path_with_spaces_stays_one_argument() -> None:

@@ -49,7 +49,7 @@ def test_what_passes_is_published_documented_and_recorded(pipe: SmallPipe) -> No
     catalog = json.loads((run.folder.path / "dbt" / "catalog.json").read_text())
     assert catalog["nodes"]["model.ecluse.orders"]["metadata"]["schema"] == "marts"
     published = {path.name for path in (pipe.root / "target" / "published").iterdir()}
-    assert published == {"manifest.json", "catalog.json", "index.html"}
+    assert published == {"manifest.json", "catalog.json", "index.html", "lineage.json"}
     assert query(pipe.warehouse, "select count(*) from ops.nodes") == [(7,)]
 
 
