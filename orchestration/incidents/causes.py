@@ -115,6 +115,14 @@ def broken(record: RunRecord, project: Project) -> Iterator[Cause]:
         )  # fmt: skip
 
 
+def refused(record: RunRecord) -> Cause:
+    """What was not published because it is bad, where no test or threshold of ours says so."""
+    failed = next((step for step in record.steps if step.status == "failed"), None)
+    step = failed.step if failed else "start"
+    return Cause(f"run:{step}", "run", ERROR, f"the step {step} refused the data: "
+                 f"{without_values(record.reason or 'for no known reason')}")  # fmt: skip
+
+
 def without_values(text: str) -> str:
     """The first two lines of an error, without what Postgres quotes of the data."""
     return VALUE.sub("***", " ".join(" ".join(text.strip().splitlines()[:2]).split()))
