@@ -192,7 +192,7 @@ def recorded_run(
             _fail(record, explained or error)
             record.finished_at = datetime.now(UTC)
         if isinstance(explained or error, WarehouseUnreachable):
-            record.notes += tell(settings, record, str(explained or error))
+            tell(settings, record, str(explained or error))
         with suppress(ConfigurationError):  # the first error is the one to tell
             folder.save(record)
         if explained:

@@ -52,7 +52,7 @@ def queue(
     live: "Version | None",
     routes: Routes,
 ) -> int:
-    """Put an alert for each change that is news into the outbox, one a channel; returns how many."""
+    """Put an alert for each change that is news into the outbox, one a channel; how many."""
     rows = [
         (change.incident.id, channel, title(change), body(change, project, record, live),
          change.event)

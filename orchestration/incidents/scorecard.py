@@ -1,4 +1,4 @@
-"""The scorecard of a mart: which share of the checks on it, and on all it is made of, has passed."""
+"""The scorecard of a mart: which share of the checks on it, and upstream of it, has passed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

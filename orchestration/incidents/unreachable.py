@@ -3,17 +3,20 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from orchestration.incidents.causes import ERROR, WAREHOUSE, Cause
-from orchestration.incidents.channels import DEFAULT, Message, channels_of, send, url_of
+from orchestration.incidents.causes import ERROR, KINDS, WAREHOUSE, Cause
+from orchestration.incidents.channels import Message, channels_of, send, url_of
 from orchestration.records import RunRecord
 from orchestration.settings import Settings
 
 PATIENCE = 5.0  # seconds
 
 
-def tell(settings: Settings, record: RunRecord, why: str) -> list[str]:
-    """Alert the channels of ECLUSE_ALERTS that have not heard yet; returns what to note."""
+def tell(settings: Settings, record: RunRecord, why: str) -> None:
+    """Alert the channels of ECLUSE_ALERTS that have not heard yet; what fails is noted."""
+    if record.kind not in KINDS:
+        return
     kept = _read(settings) or {"since": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", "told": []}
     message = Message(
         "[opened error] the warehouse cannot be reached",
@@ -25,21 +28,20 @@ def tell(settings: Settings, record: RunRecord, why: str) -> list[str]:
     waiting = [name for name in channels_of((), settings.alerts) if name not in kept["told"]]
     problems = send({name: (url_of(name, settings.alerts), message, PATIENCE) for name in waiting})
     kept["told"] += [name for name in waiting if problems[name] is None]
-    file = _file(settings)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(kept))
-    return [
-        f"the alert for {name} was not taken: {said}" for name, said in problems.items() if said
-    ]
+    record.notes += [f"alerts for {name} wait: {said}" for name, said in problems.items() if said]
+    try:
+        file = _file(settings)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(kept))
+    except OSError as error:
+        record.notes.append(f"who was alerted could not be kept: {error.strerror}")
 
 
 def cause(settings: Settings) -> Cause | None:
     """For the run that reaches the warehouse again."""
     kept = _read(settings)
-    if not kept:
-        return None
-    return Cause(WAREHOUSE, "run", ERROR,
-                 f"the warehouse could not be reached from {kept['since']} on", past=True)  # fmt: skip
+    said = f"the warehouse could not be reached from {kept['since']} on" if kept else ""
+    return Cause(WAREHOUSE, "run", ERROR, said, past=True) if kept else None
 
 
 def forget(settings: Settings) -> None:
@@ -47,7 +49,7 @@ def forget(settings: Settings) -> None:
     _file(settings).unlink(missing_ok=True)
 
 
-def _read(settings: Settings) -> dict[str, list[str]] | None:
+def _read(settings: Settings) -> dict[str, Any] | None:
     try:
         kept = json.loads(_file(settings).read_text())
     except (OSError, ValueError):
