@@ -6,12 +6,10 @@ Nothing here may change how the run ended: an error becomes a note in its record
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from orchestration.dbt import build_path, docs_path
-from orchestration.environment import published_state
 from orchestration.errors import BAD_DATA, USAGE
 from orchestration.incidents import causes, ledger, outbox, scorecard, unreachable
 from orchestration.incidents.drifts import drifts
-from orchestration.incidents.project import Project, read_project
+from orchestration.incidents.project import Project, newest_project
 from orchestration.publication.versions import LIVE, standing_in
 from orchestration.records import CANCELLED, RunRecord
 
@@ -64,13 +62,6 @@ def deliver_after(run: "Run") -> bool:
     return len(run.record.notes) > before
 
 
-def project_of(run: "Run") -> Project:
-    """As this run has built it; one that built nothing takes what an earlier one left."""
-    settings = run.settings
-    later = (published_state(settings), docs_path(settings), build_path(settings))
-    return read_project((run.folder.path / "dbt", *later))
-
-
 def found(record: RunRecord, project: Project, open_keys: Iterable[str]) -> list[causes.Cause]:
     """All that the run saw that is wrong."""
     seen = [
@@ -88,7 +79,7 @@ def found(record: RunRecord, project: Project, open_keys: Iterable[str]) -> list
 
 
 def _settle(cursor: "cursor", run: "Run") -> list[str]:
-    record, project = run.record, project_of(run)
+    record, project = run.record, newest_project(run.settings, run.folder.path / "dbt")
     seen = found(record, project, ledger.open_incidents(cursor))
     lost = unreachable.cause(run.settings)
     changes = ledger.settle(

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.artifacts import MARTS
+from orchestration.dbt import build_path, docs_path
+from orchestration.environment import published_state
+from orchestration.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,15 @@ class Project:
                 return found
         return None
 
+    def owners(self) -> list[Owner]:
+        """All there are, each once."""
+        found = (self.owner(node) for node in self._nodes)
+        return list(dict.fromkeys(owner for owner in found if owner))
+
+    def describe(self, unique_id: str) -> str:
+        """What its YAML says it means."""
+        return " ".join(self._nodes[unique_id].get("description", "").split())
+
     def label(self, unique_id: str) -> str:
         """A node's name as readers know it: marts.orders, dashboard Morning sales."""
         node = self._nodes[unique_id]
@@ -110,9 +122,9 @@ class Project:
         return group or (_owner(node) if node.get("owner") else None)
 
 
-def read_project(folders: tuple[Path, ...]) -> Project:
-    """The manifest of the first folder that has one."""
-    for folder in folders:
+def newest_project(settings: Settings, *folders: Path) -> Project:
+    """The manifest of the first folder that has one; after those given, where runs leave theirs."""
+    for folder in (*folders, published_state(settings), docs_path(settings), build_path(settings)):
         try:
             return Project(json.loads((folder / "manifest.json").read_text()))
         except (OSError, ValueError):
