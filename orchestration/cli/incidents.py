@@ -161,7 +161,8 @@ def quality(mart: str | None, as_json: bool) -> None:
 def _state(incident: "Incident") -> str:
     if incident.state == "muted":
         return f"muted to {incident.muted_until:%m-%d %H:%M}"
-    return incident.state
+    ended = f" {incident.resolved_at:%m-%d %H:%M}" if incident.resolved_at else ""
+    return incident.state + ended
 
 
 def _fate(alert: dict[str, Any]) -> str:

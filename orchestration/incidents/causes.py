@@ -41,19 +41,20 @@ class Cause:
     past: bool = False  # it was over before the run that found it began, and this run may heal it
 
 
-def tests(record: RunRecord) -> Iterator[Cause]:
+def tests(record: RunRecord, project: Project) -> Iterator[Cause]:
     """Each test that failed or could not run."""
     for test in record.tests:
-        if test.status in FAILED | BROKE:
-            broke = test.status in BROKE
-            where = test.tested.split(".", 2)[2] if test.tested else "the project"
-            said = "could not run" if broke else "failed"
-            nodes = (test.tested,) if test.tested else ()
-            severity = WARN if test.status == "warn" else ERROR
-            yield Cause(
-                f"test:{test.unique_id}", "test", severity, f"test {test.name} of {where} {said}",
-                float(test.failures or 1), "" if broke else "rows", nodes, {"test": test.name},
-            )  # fmt: skip
+        if test.status not in FAILED | BROKE:
+            continue
+        broke = test.status in BROKE
+        read = project.tested(test.unique_id) or ([test.tested] if test.tested else [])
+        where = f" of {' and '.join(map(project.label, read))}" if len(read) in {1, 2} else ""
+        yield Cause(
+            f"test:{test.unique_id}", "test", WARN if test.status == "warn" else ERROR,
+            f"test {test.name}{where} {'could not run' if broke else 'failed'}",
+            float(test.failures or 1), "" if broke else "rows", (test.unique_id, *read),
+            {"test": test.name},
+        )  # fmt: skip
 
 
 def freshness(record: RunRecord, project: Project) -> Iterator[Cause]:

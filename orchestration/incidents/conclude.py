@@ -68,7 +68,7 @@ def found(record: RunRecord, project: Project, open_keys: Iterable[str]) -> list
         *causes.broken(record, project),
         *causes.rejected(record, project),
         *causes.freshness(record, project),
-        *causes.tests(record),
+        *causes.tests(record, project),
         *drifts(record, project, open_keys),
     ]
     if record.exit_code == BAD_DATA and not any(each.severity == causes.ERROR for each in seen):
@@ -85,7 +85,7 @@ def _settle(cursor: "cursor", run: "Run") -> list[str]:
     changes = ledger.settle(
         cursor, record.run_id, record.started_at, [*seen, *([lost] if lost else [])],
         causes.Looked(record, project).over,
-        lambda cause: str(project.owner(next(iter(cause.nodes), None)) or "") or None,
+        lambda cause: ", ".join(map(str, project.owners_of(next(iter(cause.nodes), "")))) or None,
     )  # fmt: skip
     told = [
         each for each in changes

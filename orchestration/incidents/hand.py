@@ -34,6 +34,7 @@ where id = %(id)s
 EVENTS = """
 select at, event, by, note, size from ops.incident_events where incident = %s order by at, event
 """
+TESTS = ("test.", "unit_test.")
 ALERTS = """
 select recipient, event, queued_at, sent_at, attempts, problem, given_up_at
 from ops.alerts where incident = %s order by id
@@ -83,7 +84,7 @@ def facts(settings: Settings, incident: Incident) -> dict[str, str]:
         "seen": f"by {incident.runs_seen} runs, last {incident.seen_at:%Y-%m-%d %H:%M} UTC",
         "size": f"{incident.size:,.0f} {incident.unit}" if incident.unit else "",
         "owner": incident.owner or "",
-        "strikes": ", ".join(project.label(node) for node in nodes),
+        "strikes": ", ".join(project.label(n) for n in nodes if not n.startswith(TESTS)),
         "downstream": ", ".join(project.label(each) for each in readers),
         "closer": closer(incident),
     }

@@ -72,8 +72,8 @@ def concerned(change: Change, project: Project) -> list[Owner]:
     nodes = [node for node in change.incident.nodes if project.knows(node)]
     exposures = dict.fromkeys(each for node in nodes for each in project.readers(node)
                               if each.startswith("exposure."))  # fmt: skip
-    found = [project.owner(each) for each in (*nodes[:1], *exposures)]
-    return list(dict.fromkeys(owner for owner in found if owner))
+    found = (owner for each in (*nodes[:1], *exposures) for owner in project.owners_of(each))
+    return list(dict.fromkeys(found))
 
 
 def deliver(session: "connection", routes: Routes, patience: float = PATIENCE) -> dict[str, Any]:

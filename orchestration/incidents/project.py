@@ -65,12 +65,24 @@ class Project:
         found = {name: node for node in self._nodes if (name := self.mart_name(node))}
         return [found[name] for name in sorted(found)]
 
-    def owner(self, unique_id: str | None) -> Owner | None:
+    def owner(self, unique_id: str) -> Owner | None:
         """Its own owner, else that of what it was made of: the nearest upstream."""
-        for each in (unique_id, *self.upstream(unique_id)) if unique_id else ():
+        for each in (unique_id, *self.upstream(unique_id)):
             if found := self._own_owner(self._nodes.get(each, {})):
                 return found
         return None
+
+    def owners_of(self, unique_id: str) -> list[Owner]:
+        """Who answers for a node; for a test without an owner, the owners of all that it reads."""
+        node = self._nodes.get(unique_id, {})
+        is_test = unique_id.startswith(("test.", "unit_test."))
+        read = self.tested(unique_id) if is_test and not self._own_owner(node) else [unique_id]
+        return list(dict.fromkeys(found for each in read if (found := self.owner(each))))
+
+    def tested(self, unique_id: str) -> list[str]:
+        """What a test is about: the node whose YAML holds it, else all that it reads."""
+        attached = self._nodes.get(unique_id, {}).get("attached_node")
+        return [attached] if attached else self._up.get(unique_id, [])
 
     def owners(self) -> list[Owner]:
         """All there are, each once."""
@@ -83,7 +95,11 @@ class Project:
 
     def label(self, unique_id: str) -> str:
         """A node's name as readers know it: marts.orders, dashboard Morning sales."""
-        node = self._nodes[unique_id]
+        node = self._nodes.get(unique_id)
+        if node is None:  # a manifest that is older than what speaks of it
+            return unique_id.split(".", 2)[-1]
+        if node["resource_type"] in {"test", "unit_test"}:
+            return f"test {node['name']}"
         if node["resource_type"] == "exposure":
             return f"{node.get('type') or 'exposure'} {node.get('label') or node['name']}"
         schema = "marts" if self.mart_name(unique_id) else node.get("schema", "")
@@ -119,7 +135,10 @@ class Project:
         if name:
             routes = self._groups.get(str(name)) or group
             return Owner(str(name), routes.title if routes else "", routes.email if routes else "")
-        return group or (_owner(node) if node.get("owner") else None)
+        if not node.get("owner"):
+            return group
+        own = _owner(node)  # of an exposure, which names people; they may be those of a group
+        return next((each for each in self._groups.values() if each.title == own.title), own)
 
 
 def newest_project(settings: Settings, *folders: Path) -> Project:

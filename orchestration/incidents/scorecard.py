@@ -43,7 +43,8 @@ def scores(record: RunRecord, project: Project) -> Iterator[Score]:
     drifting = {row["table_name"] for row in record.drifts}
     for mart in project.marts():
         over = {mart, *project.upstream(mart)}
-        tests = [t.status for t in record.tests if t.tested in over]
+        tests = [t.status for t in record.tests
+                 if over & {t.tested, *project.tested(t.unique_id)}]  # fmt: skip
         tables = {project.label(each) for each in over}
         ages = [f.status for f in record.freshness
                 if project.source_tables(f.source).get(f.table_name) in over]  # fmt: skip
