@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from orchestration import ops
 from orchestration.drift.detector import ANOMALY, KNOWN, OPEN, Point, Verdict, judge
-from orchestration.drift.metrics import SHARE_OF, Metric, measure
+from orchestration.drift.metrics import LAG, SHARE_OF, Metric, measure
 from orchestration.drift.tables import ALERT, BLOCK, Table, read_tables
 from orchestration.errors import DataRejected
 
@@ -87,7 +87,7 @@ def _measure(run: "Run", table: Table) -> list[Metric]:
 
     loads = [load for load in run.record.loads if load.dataset == table.schema]
     found = [
-        Metric(table.name, "", "lag_minutes", seen.age_seconds / 60)
+        Metric(table.name, "", LAG, seen.age_seconds / 60)
         for seen in run.record.freshness
         if (seen.source, seen.table_name) == (table.source, table.table) and seen.age_seconds
     ]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestration.drift.metrics import LAG
 from orchestration.errors import BAD_DATA, LOCKED, OK
 from orchestration.incidents.project import Project
 from orchestration.records import CANCELLED, RunRecord
@@ -73,6 +74,16 @@ def freshness(record: RunRecord, project: Project) -> Iterator[Cause]:
             f"source {source} is stale: {', '.join(names)}{since}", oldest, "hours",
             tuple(known[name] for name in names if name in known), {"tables": names},
         )  # fmt: skip
+
+
+def drifting(record: RunRecord, project: Project) -> list[dict[str, Any]]:
+    """What drifts, without the growing lag of what a stale source feeds: that is the source's."""
+    stale = {
+        node for seen in record.freshness if seen.status != "pass"
+        if (node := project.source_tables(seen.source).get(seen.table_name))
+    }  # fmt: skip
+    fed = {project.label(each) for node in stale for each in (node, *project.downstream(node))}
+    return [row for row in record.drifts if row["metric"] != LAG or row["table_name"] not in fed]
 
 
 def rejected(record: RunRecord, project: Project) -> Iterator[Cause]:
@@ -174,8 +185,8 @@ class Looked:
             return "its tables are no longer in the project"
         if not tables <= self.record.measured.keys():
             return None
-        drifting = {row["table_name"] for row in self.record.drifts}
-        return None if drifting & tables else "it is back in its band"
+        still = {row["table_name"] for row in drifting(self.record, self.project)}
+        return None if still & tables else "it is back in its band"
 
     def _accepted(self, name: str, details: dict[str, Any]) -> str | None:
         source = name.partition(".")[0]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from orchestration.drift.detector import ANOMALY
 from orchestration.drift.tables import ALERT, BLOCK
 from orchestration.drift.watch import Judged
-from orchestration.incidents.causes import ERROR, NOTE, SEVERITIES, WARN, Cause
+from orchestration.incidents.causes import ERROR, NOTE, SEVERITIES, WARN, Cause, drifting
 from orchestration.incidents.project import Project
 from orchestration.records import RunRecord
 
@@ -21,7 +21,7 @@ def drifts(record: RunRecord, project: Project, open_keys: Iterable[str]) -> Ite
     that the cause keeps its key when more tables come to drift.
     """
     rows: dict[str, list[Judged]] = {}
-    for row in record.drifts:
+    for row in drifting(record, project):
         rows.setdefault(row["table_name"], []).append(Judged(**row))
     related = {table: _upstream(project, table) for table in rows}
     roots = {key.removeprefix(PREFIX) for key in open_keys if key.startswith(PREFIX)}

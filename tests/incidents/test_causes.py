@@ -89,6 +89,13 @@ def test_tables_that_drift_with_what_they_are_made_of_are_one_cause() -> None:
     assert people.key == "drift:raw_shop.people"
 
 
+def test_the_lag_of_a_stale_source_is_no_second_cause() -> None:
+    lag, rows = drift("raw_shop.orders", "lag_minutes"), drift("raw_shop.people")
+    made = record(freshness=[aged("warn")], drifts=[lag, rows])
+    assert sorted(causes(made)) == ["drift:raw_shop.people", "freshness:shop"]
+    assert list(causes(record(drifts=[lag]))) == ["drift:raw_shop.orders"]
+
+
 def test_a_drift_keeps_its_incident_when_its_source_comes_to_drift_too() -> None:
     made = record(drifts=[drift("raw_shop.orders")], measured={"raw_shop.orders": "note"})
     assert list(causes(made, "drift:marts.orders")) == ["drift:marts.orders"]
