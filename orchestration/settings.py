@@ -14,6 +14,7 @@ Number = TypeVar("Number", int, float)
 
 ROOT = Path(__file__).resolve().parents[1]
 
+ALERTS = ("ECLUSE_ALERTS", "ECLUSE_ALERTS_MAIL")
 # name -> what it means; `ecluse settings` prints them and a test holds them against the docs
 VARIABLES = {
     "ECLUSE_WAREHOUSE_URL": "a Postgres to use instead of the embedded one (postgresql://...)",
@@ -111,12 +112,14 @@ def load_settings(environ: Mapping[str, str] = os.environ, root: Path = ROOT) ->
         demo_data=Path(data).expanduser().resolve() if data else None,
         demo_faults=tuple(environ.get("ECLUSE_DEMO_FAULTS", "").split()),
         dbt_threads=number("ECLUSE_DBT_THREADS", int, 4, least=1),
-        alerts={
-            name: tuple(environ[name].split())
-            for name in sorted(environ)
-            if re.fullmatch(r"ECLUSE_ALERTS(_\w+)?", name) and environ[name].strip()
-        },
+        alerts=_routes(environ),
     )
+
+
+def _routes(environ: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    names = {name for name in environ if re.fullmatch(r"ECLUSE_ALERTS_[A-Z0-9_]+", name)}
+    named = {name: environ.get(name, "") for name in (*sorted(names), *ALERTS)}
+    return {name: tuple(urls.split()) for name, urls in named.items() if urls.strip()}
 
 
 def _parse(name: str, text: str, kind: type[Number], least: int) -> Number:

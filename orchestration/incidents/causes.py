@@ -100,8 +100,9 @@ def rejected(record: RunRecord, project: Project) -> Iterator[Cause]:
 
 def broken(record: RunRecord, project: Project) -> Iterator[Cause]:
     """What stopped the run, where it was not the data; and runs that were found dead."""
-    for dead in record.buried:
-        yield Cause(KILLED, "run", ERROR, f"run {dead} was killed", past=True)
+    if dead := record.buried:
+        runs = f"run {dead[0]} was" if len(dead) == 1 else f"runs {', '.join(dead)} were"
+        yield Cause(KILLED, "run", ERROR, f"{runs} killed", past=True)
     if record.exit_code == TERMINATED:  # by a machine; who presses Ctrl-C knows
         yield Cause(KILLED, "run", ERROR, f"run {record.run_id} was terminated")
     if record.exit_code in {None, OK, LOCKED} or record.status == CANCELLED:
