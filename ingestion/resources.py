@@ -19,7 +19,6 @@ from dlt.sources import DltResource
 from ingestion.check import Breach
 from ingestion.contract import Contract
 from ingestion.decode import decode
-from ingestion.errors import RowsRejected
 from ingestion.keys import keys_of
 from ingestion.known_rows import count_current, current_ids, current_rows
 from ingestion.pages import Page
@@ -177,10 +176,13 @@ def snapshot_resource(
                 yield _marked(sifted.contract, table)
         current = 0 if any_rows or allow_empty else count_current(contract)
         if current:
-            raise RowsRejected(
-                f"{contract.table}: the API sent an empty list, but {current:,} rows are current. "
-                "Nothing was changed. If they are really gone, say so with "
-                f"`.venv/bin/ecluse ingest --allow-empty {contract.table}`."
+            empty = (
+                f"{contract.table}: the API sent an empty list, but {current:,} rows are current"
+            )
+            aside.refuse(
+                empty,
+                f"{empty}. Nothing was changed. If they are really gone, say so with "
+                f"`.venv/bin/ecluse ingest --allow-empty {contract.table}`.",
             )
         # whoever is not in a snapshot is gone: not so who is in the quarantine
         if aside.again or aside.nameless:  # any of them, for all that we know

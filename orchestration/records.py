@@ -60,6 +60,8 @@ class RunRecord:
     tests: list[Any] = field(default_factory=list)
     freshness: list[Any] = field(default_factory=list)
     drifts: list[Any] = field(default_factory=list)
+    measured: dict[str, str] = field(default_factory=dict)  # table -> how severe its drift is
+    buried: list[str] = field(default_factory=list)  # runs that this one found dead
     published: dict[str, Any] | None = None
     lineage: str | None = None  # which of the graphs in ops.lineage_edges was true then
 

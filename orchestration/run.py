@@ -26,6 +26,8 @@ from orchestration.errors import (
     interrupt_code,
 )
 from orchestration.faults import PAUSES, passing_fault
+from orchestration.incidents.conclude import deliver_after, settle_after
+from orchestration.incidents.unreachable import tell
 from orchestration.interrupts import interruptible
 from orchestration.lock import run_lock, take_lock
 from orchestration.provenance import git_state, versions
@@ -179,14 +181,18 @@ def recorded_run(
             finally:
                 record.finished_at = datetime.now(UTC)
                 _save_what_can_be(run)
-                if write_after(run):
+                if any([settle_after(run), write_after(run)]):
                     _save_file(run)
                 run.session.close()
+                if deliver_after(run):
+                    _save_file(run)
     except BaseException as error:
         explained = explain(error, settings)
         if record.finished_at is None:
             _fail(record, explained or error)
             record.finished_at = datetime.now(UTC)
+        if isinstance(explained or error, WarehouseUnreachable):
+            tell(settings, record, str(explained or error))
         with suppress(ConfigurationError):  # the first error is the one to tell
             folder.save(record)
         if explained:

@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ Number = TypeVar("Number", int, float)
 
 ROOT = Path(__file__).resolve().parents[1]
 
+ALERTS = ("ECLUSE_ALERTS", "ECLUSE_ALERTS_MAIL")
 # name -> what it means; `ecluse settings` prints them and a test holds them against the docs
 VARIABLES = {
     "ECLUSE_WAREHOUSE_URL": "a Postgres to use instead of the embedded one (postgresql://...)",
@@ -25,6 +26,8 @@ VARIABLES = {
     "ECLUSE_OUTSIDE_VIEWS": "views of people on the marts: follow (default), keep, or block",
     "ECLUSE_LOADER_URL": "another login for dlt alone, one that may write raw and nothing else",
     "ECLUSE_ROLE_PREFIX": "what the roles of `ecluse grants` begin with (default ecluse)",
+    "ECLUSE_ALERTS": "apprise URLs that hear of incidents; ECLUSE_ALERTS_<OWNER> for an owner's",
+    "ECLUSE_ALERTS_MAIL": "a mailto:// URL to reach owners by the e-mail that dbt knows of them",
     "ECLUSE_DEMO_ORDERS": "orders in the demo's year (default 60000)",
     "ECLUSE_DEMO_DAYS": "days the demo shop has been open, fixed (default: one more each run)",
     "ECLUSE_DEMO_DATA": "a folder of raw_*.csv[.gz] files that the demo serves instead",
@@ -52,6 +55,8 @@ class Settings:
     demo_data: Path | None
     demo_faults: tuple[str, ...]
     dbt_threads: int
+    # the routes of alerts: name of the variable -> URLs, which hold secrets
+    alerts: Mapping[str, tuple[str, ...]] = field(repr=False, hash=False)
 
     @property
     def state_dir(self) -> Path:
@@ -107,7 +112,14 @@ def load_settings(environ: Mapping[str, str] = os.environ, root: Path = ROOT) ->
         demo_data=Path(data).expanduser().resolve() if data else None,
         demo_faults=tuple(environ.get("ECLUSE_DEMO_FAULTS", "").split()),
         dbt_threads=number("ECLUSE_DBT_THREADS", int, 4, least=1),
+        alerts=_routes(environ),
     )
+
+
+def _routes(environ: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    names = {name for name in environ if re.fullmatch(r"ECLUSE_ALERTS_[A-Z0-9_]+", name)}
+    named = {name: environ.get(name, "") for name in (*sorted(names), *ALERTS)}
+    return {name: tuple(urls.split()) for name, urls in named.items() if urls.strip()}
 
 
 def _parse(name: str, text: str, kind: type[Number], least: int) -> Number:
