@@ -4,6 +4,7 @@ To be called under the run lock, which makes it certain that they are dead.
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +38,15 @@ def end_sessions(session: "connection") -> list[str]:
     return [said] if ended else []
 
 
-def bury(session: "connection", runs_dir: Path, mine: RunRecord) -> list[str]:
+def bury(
+    session: "connection",
+    runs_dir: Path,
+    mine: RunRecord,
+    found_dead: Callable[[str], None] = lambda run_id: None,
+) -> list[str]:
     """End what dead runs still have at work, and mark them as aborted; a sentence for each deed.
+
+    `found_dead` is told the id of each.
 
     A run whose file says how it ended is not dead: Postgres was gone before it could say so there.
     Nor is one whose file could not be written, if ops knows how it ended.
@@ -59,6 +67,7 @@ def bury(session: "connection", runs_dir: Path, mine: RunRecord) -> list[str]:
         ops.end_row(session, run_id, end)
         dead |= {run_id} if end.get("reason", DEAD) == DEAD else set()
     for run_id in sorted(dead):
+        found_dead(run_id)
         end = read_run(runs_dir, run_id) or told(run_id)
         switched = end.get("status") == PUBLISHED
         what = "after it had published" if switched else "and is marked as aborted"

@@ -10,7 +10,17 @@ from types import FrameType
 
 import click
 
-from orchestration.cli import access, drift, history, lineage, look, pipe, quarantine, versions
+from orchestration.cli import (
+    access,
+    drift,
+    history,
+    lineage,
+    look,
+    openlineage,
+    pipe,
+    quarantine,
+    versions,
+)
 from orchestration.errors import OK, EcluseError, interrupt_code
 
 EPILOG = """
@@ -27,7 +37,7 @@ def ecluse() -> None:
     """
 
 
-for room in (pipe, quarantine, versions, history, access, drift, lineage, look):
+for room in (pipe, quarantine, versions, history, access, drift, lineage, openlineage, look):
     for command in room.COMMANDS:
         ecluse.add_command(command)
 
