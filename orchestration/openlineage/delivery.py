@@ -34,8 +34,10 @@ class Delivery:
             OSError: the file cannot be written.
         """
         said = Serde.to_dict(event)
-        with path.open("a") as lines:
-            lines.write(json.dumps(said) + "\n")
+        with path.open("ab+") as lines:
+            lines.seek(max(lines.tell() - 1, 0))
+            half = lines.read(1) not in {b"", b"\n"}  # as a kill leaves it
+            lines.write(b"\n" * half + json.dumps(said).encode() + b"\n")
         self._queue.put(said)
 
     def close(self) -> str:
