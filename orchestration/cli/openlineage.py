@@ -25,7 +25,9 @@ def send(run_id: str) -> None:
     if settings.openlineage_url is None:
         raise ConfigurationError("Set ECLUSE_OPENLINEAGE_URL to where the events shall go.")
     if "/" in run_id or not path.exists():
-        raise ConfigurationError(f"There are no events of a run {run_id!r}: see `ecluse runs`.")
+        raise ConfigurationError(
+            f"There are no events of a run {run_id!r}: `ecluse status` lists runs."
+        )
     try:
         sent = delivery.send(
             delivery.read_events(path), settings.openlineage_url, settings.openlineage_key

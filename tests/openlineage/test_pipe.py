@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,16 +20,17 @@ from orchestration.errors import BuildBroke, DataRejected, IngestionStopped
 from orchestration.openlineage.delivery import EVENTS, open_runs, read_events
 from orchestration.records import DEAD
 from orchestration.run import Run, recorded_run
+from orchestration.settings import ROOT
 from orchestration.steps import ingest_only
 from orchestration.warehouse import Warehouse
 from orchestration.workflow import Step, execute
 from tests.databases import make_database
 from tests.ingestion.peer import Peer
 from tests.ingestion.rows import make_orders
-from tests.newcomer import environment, settings_for
+from tests.newcomer import ecluse, environment, settings_for
 from tests.openlineage.consumer import consumer
 from tests.openlineage.spec import faults_of_all
-from tests.orchestration.small import MODELS, SmallPipe, load
+from tests.orchestration.small import MART, MODELS, SmallPipe, load
 
 pytestmark = pytest.mark.slow
 KILLED = """
@@ -127,7 +129,8 @@ def test_a_failed_test_fails_the_build_and_a_warning_does_not(pipe: SmallPipe) -
 
 
 def test_a_model_that_breaks_is_told_without_the_values_of_rows(pipe: SmallPipe) -> None:
-    pipe.write("models/marts/orders.sql", "select 1 as id, 'geheim'::int as amount\n")
+    cast = MART.replace("id, amount", "id, ('geheim' || amount)::int as amount")
+    pipe.write("models/marts/orders.sql", cast)
     pipe.write("models/marts/_models.yml", MODELS.partition("unit_tests:")[0])
     with pytest.raises(BuildBroke):
         pipe.run("collect")
@@ -136,7 +139,7 @@ def test_a_model_that_breaks_is_told_without_the_values_of_rows(pipe: SmallPipe)
     assert ends(events)["dbt.model.ecluse.orders"] == "FAIL"
     errors = [event["run"]["facets"].get("errorMessage", {}) for event in events]
     assert json.dumps(errors).count("invalid input syntax") == 3, "model, build and run"
-    assert "geheim" not in json.dumps(errors)
+    assert "geheim5" not in json.dumps(errors)
 
 
 def perform(pipe: SmallPipe, step: Step) -> Run:
@@ -271,3 +274,21 @@ def test_a_load_that_breaks_fails_its_jobs_and_writes_nothing(
     failed = {job for job, end in ends(events).items() if end == "FAIL"}
     assert failed >= {"ingest", "ingest.ingest", "dlt.jaffle_shop", "dlt.jaffle_shop.orders"}
     assert not [event for event in events if event["outputs"]]
+
+
+def test_the_events_of_a_past_run_are_sent_again_by_a_command(pipe: SmallPipe) -> None:
+    run_id = perform(pipe, Step("nothing", lambda: "")).record.run_id
+    shutil.copytree(ROOT / "orchestration", pipe.root / "orchestration")
+
+    def send(url: str, run: str = run_id) -> tuple[int, str]:
+        done = ecluse(pipe.root, "openlineage", "send", run, ECLUSE_OPENLINEAGE_URL=url)
+        return done.returncode, done.stdout + done.stderr
+
+    with consumer() as there:
+        assert send(there.url) == (0, f"sent 4 events of run {run_id}\n")
+        assert send(there.url, "no-such-run")[0] == 2
+    assert there.events == last_events(pipe.settings.runs_dir)
+    code, said = send("http://user:geheim@127.0.0.1:9")
+    assert (code, "did not take" in said, "geheim" in said) == (2, True, False)
+    code, said = send("")
+    assert (code, "Set ECLUSE_OPENLINEAGE_URL" in said) == (2, True)
