@@ -20,6 +20,7 @@ from orchestration.errors import ConfigurationError
 WAITING = "waiting"  # for the warehouse and for the lock
 RUNNING, ABORTED, CANCELLED = "running", "aborted", "cancelled"
 DEAD = "killed: found dead by the next run"
+INTERRUPTED = "interrupted"  # why a run, a step or a load ended that somebody stopped
 OWN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 PUBLISHED, PASSED, REJECTED, BROKEN = "published", "passed", "rejected", "broken"
 

@@ -33,6 +33,9 @@ VARIABLES = {
     "ECLUSE_DEMO_DATA": "a folder of raw_*.csv[.gz] files that the demo serves instead",
     "ECLUSE_DEMO_FAULTS": "faults the demo commits, separated by spaces (ecluse demo-api --help)",
     "ECLUSE_DBT_THREADS": "dbt threads (default 4; more do not help on two cores)",
+    "ECLUSE_OPENLINEAGE_URL": "where OpenLineage events are sent as well, such as Marquez",
+    "ECLUSE_OPENLINEAGE_API_KEY": "what is shown there as a bearer token",
+    "ECLUSE_OPENLINEAGE_NAMESPACE": "the namespace of our jobs there (default ecluse)",
 }
 
 
@@ -57,6 +60,9 @@ class Settings:
     dbt_threads: int
     # the routes of alerts: name of the variable -> URLs, which hold secrets
     alerts: Mapping[str, tuple[str, ...]] = field(repr=False, hash=False)
+    openlineage_url: str | None
+    openlineage_key: str | None = field(repr=False)
+    openlineage_namespace: str
 
     @property
     def state_dir(self) -> Path:
@@ -113,6 +119,9 @@ def load_settings(environ: Mapping[str, str] = os.environ, root: Path = ROOT) ->
         demo_faults=tuple(environ.get("ECLUSE_DEMO_FAULTS", "").split()),
         dbt_threads=number("ECLUSE_DBT_THREADS", int, 4, least=1),
         alerts=_routes(environ),
+        openlineage_url=_http_url("ECLUSE_OPENLINEAGE_URL", environ),
+        openlineage_key=environ.get("ECLUSE_OPENLINEAGE_API_KEY") or None,
+        openlineage_namespace=environ.get("ECLUSE_OPENLINEAGE_NAMESPACE") or "ecluse",
     )
 
 
@@ -138,6 +147,13 @@ def _choice(name: str, environ: Mapping[str, str], choices: tuple[str, ...]) -> 
     value = environ.get(name) or choices[0]
     if value not in choices:
         raise ConfigurationError(f"{name} is {value!r}: give one of {', '.join(choices)}.")
+    return value
+
+
+def _http_url(name: str, environ: Mapping[str, str]) -> str | None:
+    value = environ.get(name) or None
+    if value and not re.match(r"https?://[^/?#]", value):  # not quoted: it may hold a password
+        raise ConfigurationError(f"{name} is no web address: give one such as http://host:5000.")
     return value
 
 

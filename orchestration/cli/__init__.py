@@ -17,6 +17,7 @@ from orchestration.cli import (
     incidents,
     lineage,
     look,
+    openlineage,
     pipe,
     quarantine,
     versions,
@@ -37,7 +38,10 @@ def ecluse() -> None:
     """
 
 
-for room in (pipe, quarantine, incidents, drift, versions, history, access, lineage, look):
+ROOMS = (
+    pipe, quarantine, incidents, drift, versions, history, access, lineage, openlineage, look,
+)  # fmt: skip
+for room in ROOMS:
     for command in room.COMMANDS:
         ecluse.add_command(command)
 
