@@ -116,6 +116,8 @@ def test_bad_data_in_raw_fails_a_test_and_is_not_published(
     assert failed
     assert all(test["failures"] for test in failed)
     assert failed[0]["name"] in said
+    named = query(shop, "select title from ops.incidents where kind = 'test' and state = 'open'")
+    assert len(named) == len(failed)
     assert contents(shop) == before
     last = query(shop, "select run_id, status from ops.runs order by started_at desc limit 1")
     assert last == [(run["run_id"], "rejected")]
