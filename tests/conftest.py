@@ -35,8 +35,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
 
 @pytest.fixture
 def warehouse(server: Warehouse) -> Warehouse:
-    """An empty database of its own for a test."""
-    return make_database(server)
+    """An empty database for a test; of one name for all, so that dbt can keep its parse."""
+    return make_database(server, name="warehouse")
 
 
 @pytest.fixture(scope="session")
