@@ -1,6 +1,7 @@
 """Shared parts of the tests: one Postgres and one demo API for all, a database for each test."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,17 @@ def _clean_environment() -> Iterator[None]:
     taken = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(prefixes)}
     yield
     os.environ.update(taken)
+
+
+@pytest.fixture(autouse=True)
+def _forget_flags_of_dbt() -> None:
+    """Every command of dbt in one process adds its adapter's flags to a list of all again.
+
+    For each of them it walks the stack, so that the hundredth command would take seconds more.
+    """
+    adapters = sys.modules.get("dbt.adapters.base.impl")
+    flags = adapters.DEFAULT_BASE_BEHAVIOR_FLAGS if adapters else []
+    flags[:] = {flag["name"]: flag for flag in flags}.values()
 
 
 @pytest.fixture(scope="session")
