@@ -1,5 +1,6 @@
 """Shared parts of the tests: one Postgres and one demo API for all, a database for each test."""
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -69,7 +70,15 @@ def project(tmp_path: Path) -> Path:
     return copy_project(tmp_path / "clone")
 
 
+def pytest_configure() -> None:
+    """As the command does: dbt's objects in a worker are many, and stay."""
+    gc.set_threshold(50_000, 20, 100)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first: a worker that begins one at the end would work on alone."""
+    """Files with slow tests first: a worker that begins one at the end would work on alone.
+
+    The slowest, those of the whole pipe, are not in a room's folder.
+    """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    items.sort(key=lambda item: (item.path not in slow, len(item.path.parts)))
