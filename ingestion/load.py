@@ -57,6 +57,7 @@ class LoadRecord:
         default_factory=list
     )  # columns that came or changed, a sentence each
     warned: list[str] = field(default_factory=list)  # where more was rejected than is usual
+    exceeded: dict[str, str] = field(default_factory=dict)  # table -> how it passed a limit
     schema_hash: str | None = None
     error: str | None = None
 

@@ -18,7 +18,7 @@ from psycopg2 import sql
 
 from ingestion.contract import Column, Contract
 from ingestion.decode import decode
-from ingestion.pages import Page
+from ingestion.pages import PAGE, Page
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor
@@ -74,7 +74,7 @@ def _nested(
 def _extended(contract: Contract, row: Mapping[str, Any]) -> Contract:
     """The contract with the columns that the API has added to its table, in the order of a page."""
     known = {column.name for column in contract.columns}
-    new = sorted(name for name in row.keys() - known if not name.startswith("_"))
+    new = sorted(name for name in row.keys() - known if not name.startswith(("_dlt_", PAGE)))
     added = tuple(Column(name, "text", nullable=True, added=True) for name in new)
     return replace(contract, columns=contract.columns + added)
 

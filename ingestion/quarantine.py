@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import dlt
 import msgspec
@@ -124,10 +124,9 @@ class Aside:
         if contract.stop.exceeded(self.broken, received):
             self._stop()
         if contract.warn.exceeded(self.broken, received):
-            record.warned.append(
-                f"{self.broken:,} of {received:,} rows of {contract.table} were rejected, more "
-                f"than {contract.warn}"
-            )
+            said = f"{self._share()} were rejected, more than {contract.warn}"
+            record.warned.append(said)
+            record.exceeded[contract.table] = said
 
     def pages(self) -> Iterator[Page]:
         """The rows that are to be replayed."""
@@ -193,15 +192,28 @@ class Aside:
         what = f"new {path}" if breach.kind == "unknown" else f"{path} has changed its type"
         self.quarantine.change(self.contract.table, what, "freeze" if frozen else "quarantine")
         if frozen:
-            raise RowsRejected(f"{self.said}. The contract of {self.contract.table} is frozen. "
-                               f"{NOTHING}")  # fmt: skip
+            why = f"The contract of {self.contract.table} is frozen"
+            self.refuse(f"{why}: {what}", f"{self.said}. {why}. {NOTHING}")
 
     def _stop(self) -> None:
-        received = self.quarantine.record.received.get(self.contract.table, 0)
-        raise RowsRejected(
-            f"{self.said}. That makes {self.broken:,} of {received:,} rows of "
-            f"{self.contract.table}, and the contract allows {self.contract.stop}. {NOTHING}"
+        share, allows = self._share(), f"the contract allows {self.contract.stop}"
+        self.refuse(
+            f"{share} broke it, and {allows}",
+            f"{self.said}. That makes {share}, and {allows}. {NOTHING}",
         )
+
+    def _share(self) -> str:
+        received = self.quarantine.record.received.get(self.contract.table, 0)
+        return f"{self.broken:,} of {received:,} rows of {self.contract.table}"
+
+    def refuse(self, briefly: str, sentence: str) -> NoReturn:
+        """End the load; what is said `briefly` holds no value of a row.
+
+        Raises:
+            RowsRejected: always.
+        """
+        self.quarantine.record.exceeded[self.contract.table] = briefly
+        raise RowsRejected(sentence)
 
 
 NOTHING = (

@@ -19,15 +19,13 @@ from dlt.sources import DltResource
 from ingestion.check import Breach
 from ingestion.contract import Contract
 from ingestion.decode import decode
-from ingestion.errors import RowsRejected
 from ingestion.keys import keys_of
 from ingestion.known_rows import count_current, current_ids, current_rows
-from ingestion.pages import Page
+from ingestion.pages import PAGE, Page
 from ingestion.quarantine import QUARANTINE, Aside, Quarantine, marked
 from ingestion.sift import Sifted, sift
 
 Fetch = Callable[..., Iterator[Page]]
-PAGE = "_page"  # of the endpoint, that a row came on; null where it was replayed from quarantine
 NEIGHBOURS = 4  # pages; as many as are decoded at the same time
 
 
@@ -179,10 +177,13 @@ def snapshot_resource(
                 yield _marked(sifted.contract, table, page)
         current = 0 if any_rows or allow_empty else count_current(contract)
         if current:
-            raise RowsRejected(
-                f"{contract.table}: the API sent an empty list, but {current:,} rows are current. "
-                "Nothing was changed. If they are really gone, say so with "
-                f"`.venv/bin/ecluse ingest --allow-empty {contract.table}`."
+            empty = (
+                f"{contract.table}: the API sent an empty list, but {current:,} rows are current"
+            )
+            aside.refuse(
+                empty,
+                f"{empty}. Nothing was changed. If they are really gone, say so with "
+                f"`.venv/bin/ecluse ingest --allow-empty {contract.table}`.",
             )
         again = Page(contract.table, 0, QUARANTINE, [])  # what raw holds already: of no page
         # whoever is not in a snapshot is gone: not so who is in the quarantine

@@ -17,14 +17,27 @@ from typing import Any
 from orchestration.errors import BuildBroke
 from orchestration.settings import Settings
 
-# What one node is doing: (unique_id, status, seconds); the status of a start is "started".
-OnNode = Callable[[str, str, float], None]
 CANCELLED = "canceling statement due to user request"  # how Postgres ends it after Ctrl-C
 WHY_NO_CATALOG = "CatalogGenerationError"  # a warning to dbt, whose error only counts them
 PUBLISHED_VARS = '{"marts_schema": "marts"}'
 # After Ctrl-C Python's own helper process clears away dbt's semaphores, and would say so in the
 # terminal after we have gone.
 HELPER_WARNINGS = "ignore:resource_tracker:UserWarning"
+
+
+@dataclass(frozen=True)
+class NodeNews:
+    """What a node has just come to; the status of a start is "started"."""
+
+    unique_id: str
+    status: str
+    seconds: float = 0.0
+    message: str = ""
+    rows: int | None = None  # written, where Postgres tells
+    failures: int = 0  # rows that a test found
+
+
+OnNode = Callable[[NodeNews], None]
 
 
 @dataclass(frozen=True)
@@ -172,9 +185,9 @@ def run_dbt(args: list[str], on_node: OnNode | None = None) -> DbtOutcome:
         node = getattr(data, "node_info", None)
         if on_node and node is not None and node.unique_id:
             if info.name == "NodeStart":
-                on_node(node.unique_id, "started", 0.0)
+                on_node(NodeNews(node.unique_id, "started"))
             elif info.name == "NodeFinished" and CANCELLED not in str(data.run_result.message):
-                on_node(node.unique_id, node.node_status, data.run_result.execution_time)
+                on_node(_news(node.unique_id, node.node_status, data.run_result))
 
     with contextlib.redirect_stderr(io.StringIO()):  # click prints its usage errors there
         result = dbtRunner(callbacks=[listen]).invoke(args)
@@ -185,6 +198,14 @@ def run_dbt(args: list[str], on_node: OnNode | None = None) -> DbtOutcome:
         raise BuildBroke(f"dbt {args[0]} broke: {' '.join(first[:3])}") from result.exception
     listed = tuple(result.result) if isinstance(result.result, list) else ()
     return DbtOutcome(bool(result.success), tuple(said), listed)
+
+
+def _news(unique_id: str, status: str, result: Any) -> NodeNews:
+    rows = dict(result.adapter_response).get("rows_affected", -1)
+    return NodeNews(
+        unique_id, status, result.execution_time, result.message,
+        int(rows) if rows >= 0 else None, result.num_failures,
+    )  # fmt: skip
 
 
 def generate_docs(settings: Settings, log_path: Path) -> Path:

@@ -58,7 +58,8 @@ def bury(session: "connection", runs_dir: Path, mine: RunRecord) -> list[str]:
         end = read_run(runs_dir, run_id) or {"reason": DEAD} | told(run_id)
         ops.end_row(session, run_id, end)
         dead |= {run_id} if end.get("reason", DEAD) == DEAD else set()
-    for run_id in sorted(dead):
+    mine.buried = sorted(dead)
+    for run_id in mine.buried:
         end = read_run(runs_dir, run_id) or told(run_id)
         switched = end.get("status") == PUBLISHED
         what = "after it had published" if switched else "and is marked as aborted"

@@ -21,15 +21,19 @@ RUN_COLUMNS = (
 
 
 def create_tables(session: "connection") -> None:
-    """Create what is missing; several may do so at once."""
+    """Create what is missing; several may do so at once.
+
+    The comment on the schema says which ops.sql made it.
+    """
+    ddl = DDL.read_text()
+    made = f"Écluse: what every run did, as by {hashlib.sha256(ddl.encode()).hexdigest()[:12]}"
     with session.cursor() as cursor:
-        cursor.execute(  # the last thing that ops.sql makes
-            "select from pg_attribute where attrelid = to_regclass('ops.load_tables') "
-            "and attname = 'query'"
-        )
-        if cursor.fetchone() is None:
+        cursor.execute("select obj_description(to_regnamespace('ops'), 'pg_namespace')")
+        if cursor.fetchone() != (made,):
             cursor.execute("begin; select pg_advisory_xact_lock(7363531)")
-            cursor.execute(DDL.read_text() + "; commit")
+            cursor.execute(ddl)
+            cursor.execute("comment on schema ops is %s", (made,))
+            cursor.execute("commit")
 
 
 def save_run(session: "connection", record: RunRecord) -> None:

@@ -157,6 +157,70 @@ create table if not exists ops.drift_events (
     primary key (run_id, table_name, column_name, metric)
 );
 
+-- One row a cause as long as it lasts: the index keeps a second one from being opened.
+create table if not exists ops.incidents (
+    id integer generated always as identity primary key,
+    key text not null,
+    kind text not null,
+    severity text not null,
+    state text not null,
+    title text not null,
+    owner text,
+    nodes text[] not null,
+    details jsonb not null,
+    size double precision not null,
+    unit text not null,
+    runs_seen integer not null,
+    told_severity text, -- as the last alert said it; null before the first
+    told_size double precision,
+    opened_at timestamptz not null,
+    opened_by text not null, -- runs: no foreign key, an incident outlives the record of its run
+    seen_at timestamptz not null,
+    seen_by text not null,
+    muted_until timestamptz,
+    resolved_at timestamptz,
+    resolved_by text
+);
+create unique index if not exists one_open_incident_a_cause
+on ops.incidents (key) where state <> 'resolved';
+
+create table if not exists ops.incident_events (
+    incident integer not null references ops.incidents on delete cascade,
+    at timestamptz not null,
+    event text not null,
+    by text not null, -- a run, or a person
+    note text,
+    size double precision
+);
+create index if not exists events_of_an_incident on ops.incident_events (incident);
+
+create table if not exists ops.alerts (
+    id integer generated always as identity primary key,
+    incident integer references ops.incidents on delete cascade,
+    recipient text not null, -- the name of a channel, never its URL
+    title text not null,
+    body text not null,
+    event text not null,
+    queued_at timestamptz not null default clock_timestamp(),
+    attempts integer not null default 0,
+    problem text,
+    sent_at timestamptz,
+    given_up_at timestamptz
+);
+
+create table if not exists ops.scores (
+    run_id text not null references ops.runs on delete cascade,
+    mart text not null,
+    at timestamptz not null,
+    score double precision not null,
+    checks integer not null,
+    tests_passed integer not null,
+    tests_run integer not null,
+    freshness text,
+    drifts integer not null,
+    primary key (run_id, mart)
+);
+
 create table if not exists ops.lineage_edges (
     graph text not null, -- ops.runs.lineage names it; runs of the same models share one
     from_node text not null,
@@ -176,7 +240,6 @@ alter table ops.load_tables add column if not exists rows_released bigint not nu
 alter table ops.runs add column if not exists lineage text;
 alter table ops.load_tables add column if not exists query text;
 
-comment on schema ops is 'Écluse: what every run did';
 comment on table ops.runs is 'One row a run: what it was, how it ended, from which commit';
 comment on table ops.steps is 'The steps of a run, in order';
 comment on table ops.loads is 'One row a source and run: the dlt load ids, which raw rows carry; columns that came or changed';
@@ -191,3 +254,7 @@ comment on table ops.compactions is 'Each time history was removed from raw: wha
 comment on table ops.metrics is 'What each run measured of its tables, and whether it was out of the ordinary';
 comment on table ops.lineage_edges is 'Which column comes from which: direct, its value; indirect, only which rows there are';
 comment on table ops.drift_events is 'The new levels that a person has accepted';
+comment on table ops.incidents is 'What is or was wrong, one row a cause: open, acknowledged, muted or resolved';
+comment on table ops.incident_events is 'What became of each incident, in order: by which run, or by whom';
+comment on table ops.alerts is 'The alerts that were sent and those that wait for their channel';
+comment on table ops.scores is 'The share of the checks of each mart that a run passed, in percent';

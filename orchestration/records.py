@@ -20,6 +20,7 @@ from orchestration.errors import ConfigurationError
 WAITING = "waiting"  # for the warehouse and for the lock
 RUNNING, ABORTED, CANCELLED = "running", "aborted", "cancelled"
 DEAD = "killed: found dead by the next run"
+INTERRUPTED = "interrupted"  # why a run, a step or a load ended that somebody stopped
 OWN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 PUBLISHED, PASSED, REJECTED, BROKEN = "published", "passed", "rejected", "broken"
 
@@ -60,6 +61,8 @@ class RunRecord:
     tests: list[Any] = field(default_factory=list)
     freshness: list[Any] = field(default_factory=list)
     drifts: list[Any] = field(default_factory=list)
+    measured: dict[str, str] = field(default_factory=dict)  # table -> how severe its drift is
+    buried: list[str] = field(default_factory=list)  # runs that this one found dead
     published: dict[str, Any] | None = None
     lineage: str | None = None  # which of the graphs in ops.lineage_edges was true then
 

@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -26,13 +26,17 @@ from orchestration.errors import (
     interrupt_code,
 )
 from orchestration.faults import PAUSES, passing_fault
+from orchestration.incidents.conclude import deliver_after, settle_after
+from orchestration.incidents.unreachable import tell
 from orchestration.interrupts import interruptible
 from orchestration.lock import run_lock, take_lock
+from orchestration.openlineage.emitter import Emitter
 from orchestration.provenance import git_state, versions
 from orchestration.publication.versions import published_by
 from orchestration.records import BROKEN as BROKE
 from orchestration.records import (
     CANCELLED,
+    INTERRUPTED,
     PASSED,
     PUBLISHED,
     REJECTED,
@@ -49,6 +53,8 @@ from orchestration.warehouse import Warehouse, open_warehouse, parse_url
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
+
+    from orchestration.dbt import NodeNews
 
 # A folder's name, and with "ecluse run " before it an application name: Postgres cuts at 63 bytes.
 ALLOWED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,49}")
@@ -67,6 +73,11 @@ class Run:
     session: "connection"
     idle: bool = False  # there is nothing to publish
     given_up: bool = False  # the server was waited for in vain; the steps that follow do not wait
+    events: Emitter = field(init=False)  # what other systems are told of the run
+
+    def __post_init__(self) -> None:
+        """Be ready to tell."""
+        self.events = Emitter(self.settings, self.warehouse, self.record, self.folder.path)
 
     @property
     def loader(self) -> Warehouse:
@@ -125,6 +136,7 @@ class Run:
 
         self.folder.save(self.record)
         self.console.show(self.record)
+        self.events.follow()
         try:
             ops.save_run(self.session, self.record)
         except psycopg2.Error as error:
@@ -132,6 +144,15 @@ class Run:
                 raise
             self._reconnect()
             ops.save_run(self.session, self.record)
+
+    def show_node(self, news: "NodeNews") -> None:
+        """Show a person what a dbt node has come to."""
+        self.console.node(news.unique_id, news.status, news.seconds)
+
+    def node(self, news: "NodeNews") -> None:
+        """A node of the marts has started or ended: show it, and tell whoever follows lineage."""
+        self.show_node(news)
+        self.events.node(news)
 
     def note(self, text: str) -> None:
         """Keep a sentence for the summary."""
@@ -167,6 +188,9 @@ def recorded_run(
             run = Run(settings, warehouse, record, folder, console, session)
             record.status = RUNNING
             record.notes += bury(session, settings.runs_dir, record)
+            for dead in record.buried:
+                run.events.bury(dead)
+            run.events.begin()
             try:
                 with interruptible(), warehouse.explained(run.lost):
                     yield run
@@ -178,15 +202,20 @@ def recorded_run(
                 record.exit_code = 0
             finally:
                 record.finished_at = datetime.now(UTC)
+                run.events.end()
                 _save_what_can_be(run)
-                if write_after(run):
+                if any([settle_after(run), write_after(run)]):
                     _save_file(run)
                 run.session.close()
+                if any([run.events.close(), deliver_after(run)]):
+                    _save_file(run)
     except BaseException as error:
         explained = explain(error, settings)
         if record.finished_at is None:
             _fail(record, explained or error)
             record.finished_at = datetime.now(UTC)
+        if isinstance(explained or error, WarehouseUnreachable):
+            tell(settings, record, str(explained or error))
         with suppress(ConfigurationError):  # the first error is the one to tell
             folder.save(record)
         if explained:
@@ -223,7 +252,7 @@ def _run_id(settings: Settings) -> str:
 def _fail(record: RunRecord, error: BaseException) -> None:
     """Why and how the run ended. Marts that were switched stay published, whatever came after."""
     if isinstance(error, KeyboardInterrupt):
-        status, record.exit_code, record.reason = CANCELLED, interrupt_code(error), "interrupted"
+        status, record.exit_code, record.reason = CANCELLED, interrupt_code(error), INTERRUPTED
     else:
         code = record.exit_code = getattr(error, "exit_code", BROKEN)
         status = REJECTED if code == BAD_DATA else "locked" if code == LOCKED else BROKE

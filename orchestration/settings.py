@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ Number = TypeVar("Number", int, float)
 
 ROOT = Path(__file__).resolve().parents[1]
 
+ALERTS = ("ECLUSE_ALERTS", "ECLUSE_ALERTS_MAIL")
 # name -> what it means; `ecluse settings` prints them and a test holds them against the docs
 VARIABLES = {
     "ECLUSE_WAREHOUSE_URL": "a Postgres to use instead of the embedded one (postgresql://...)",
@@ -25,11 +26,16 @@ VARIABLES = {
     "ECLUSE_OUTSIDE_VIEWS": "views of people on the marts: follow (default), keep, or block",
     "ECLUSE_LOADER_URL": "another login for dlt alone, one that may write raw and nothing else",
     "ECLUSE_ROLE_PREFIX": "what the roles of `ecluse grants` begin with (default ecluse)",
+    "ECLUSE_ALERTS": "apprise URLs that hear of incidents; ECLUSE_ALERTS_<OWNER> for an owner's",
+    "ECLUSE_ALERTS_MAIL": "a mailto:// URL to reach owners by the e-mail that dbt knows of them",
     "ECLUSE_DEMO_ORDERS": "orders in the demo's year (default 60000)",
     "ECLUSE_DEMO_DAYS": "days the demo shop has been open, fixed (default: one more each run)",
     "ECLUSE_DEMO_DATA": "a folder of raw_*.csv[.gz] files that the demo serves instead",
     "ECLUSE_DEMO_FAULTS": "faults the demo commits, separated by spaces (ecluse demo-api --help)",
     "ECLUSE_DBT_THREADS": "dbt threads (default 4; more do not help on two cores)",
+    "ECLUSE_OPENLINEAGE_URL": "where OpenLineage events are sent as well, such as Marquez",
+    "ECLUSE_OPENLINEAGE_API_KEY": "what is shown there as a bearer token",
+    "ECLUSE_OPENLINEAGE_NAMESPACE": "the namespace of our jobs there (default ecluse)",
 }
 
 
@@ -52,6 +58,11 @@ class Settings:
     demo_data: Path | None
     demo_faults: tuple[str, ...]
     dbt_threads: int
+    # the routes of alerts: name of the variable -> URLs, which hold secrets
+    alerts: Mapping[str, tuple[str, ...]] = field(repr=False, hash=False)
+    openlineage_url: str | None
+    openlineage_key: str | None = field(repr=False)
+    openlineage_namespace: str
 
     @property
     def state_dir(self) -> Path:
@@ -107,7 +118,17 @@ def load_settings(environ: Mapping[str, str] = os.environ, root: Path = ROOT) ->
         demo_data=Path(data).expanduser().resolve() if data else None,
         demo_faults=tuple(environ.get("ECLUSE_DEMO_FAULTS", "").split()),
         dbt_threads=number("ECLUSE_DBT_THREADS", int, 4, least=1),
+        alerts=_routes(environ),
+        openlineage_url=_http_url("ECLUSE_OPENLINEAGE_URL", environ),
+        openlineage_key=environ.get("ECLUSE_OPENLINEAGE_API_KEY") or None,
+        openlineage_namespace=environ.get("ECLUSE_OPENLINEAGE_NAMESPACE") or "ecluse",
     )
+
+
+def _routes(environ: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    names = {name for name in environ if re.fullmatch(r"ECLUSE_ALERTS_[A-Z0-9_]+", name)}
+    named = {name: environ.get(name, "") for name in (*sorted(names), *ALERTS)}
+    return {name: tuple(urls.split()) for name, urls in named.items() if urls.strip()}
 
 
 def _parse(name: str, text: str, kind: type[Number], least: int) -> Number:
@@ -126,6 +147,13 @@ def _choice(name: str, environ: Mapping[str, str], choices: tuple[str, ...]) -> 
     value = environ.get(name) or choices[0]
     if value not in choices:
         raise ConfigurationError(f"{name} is {value!r}: give one of {', '.join(choices)}.")
+    return value
+
+
+def _http_url(name: str, environ: Mapping[str, str]) -> str | None:
+    value = environ.get(name) or None
+    if value and not re.match(r"https?://[^/?#]", value):  # not quoted: it may hold a password
+        raise ConfigurationError(f"{name} is no web address: give one such as http://host:5000.")
     return value
 
 

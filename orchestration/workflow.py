@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from orchestration.records import RunRecord, StepRecord
+from orchestration.records import INTERRUPTED, RunRecord, StepRecord
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,9 @@ def _run(step: Step, entry: StepRecord, changed: Callable[[], None], try_again: 
                 if not try_again(entry, error):
                     raise
     except BaseException as error:
-        entry.status, entry.detail = "failed", str(error) or type(error).__name__
+        interrupted = isinstance(error, KeyboardInterrupt)
+        said = INTERRUPTED if interrupted else str(error) or type(error).__name__
+        entry.status, entry.detail = "failed", said
         raise
     finally:
         entry.finished_at = datetime.now(UTC)

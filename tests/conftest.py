@@ -1,6 +1,8 @@
 """Shared parts of the tests: one Postgres and one demo API for all, a database for each test."""
 
+import gc
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,19 +26,35 @@ def _clean_environment() -> Iterator[None]:
     os.environ.update(taken)
 
 
+@pytest.fixture(autouse=True)
+def _forget_flags_of_dbt() -> None:
+    """Every command of dbt in one process adds its adapter's flags to a list of all again.
+
+    For each of them it walks the stack, so that the hundredth command would take seconds more.
+    """
+    adapters = sys.modules.get("dbt.adapters.base.impl")
+    flags = adapters.DEFAULT_BASE_BEHAVIOR_FLAGS if adapters else []
+    flags[:] = {flag["name"]: flag for flag in flags}.values()
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     """The embedded PostgreSQL, as the product starts it; its maintenance database."""
     embedded = EmbeddedServer(tmp_path_factory.mktemp("warehouse"))
     embedded.start()
-    yield Warehouse(str(embedded.socket_dir), 5432, "postgres", "", "postgres")
+    found = Warehouse(str(embedded.socket_dir), 5432, "postgres", "", "postgres")
+    yield found
+    with found.session() as session, session.cursor() as cursor:
+        # hundreds of databases need not reach the disk before they are thrown away
+        cursor.execute("alter system set fsync = off")
+        cursor.execute("select pg_reload_conf()")
     embedded.stop()
 
 
 @pytest.fixture
 def warehouse(server: Warehouse) -> Warehouse:
-    """An empty database of its own for a test."""
-    return make_database(server)
+    """An empty database for a test; of one name for all, so that dbt can keep its parse."""
+    return make_database(server, name="warehouse")
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +70,15 @@ def project(tmp_path: Path) -> Path:
     return copy_project(tmp_path / "clone")
 
 
+def pytest_configure() -> None:
+    """As the command does: dbt's objects in a worker are many, and stay."""
+    gc.set_threshold(50_000, 20, 100)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first: a worker that begins one at the end would work on alone."""
+    """Files with slow tests first: a worker that begins one at the end would work on alone.
+
+    The slowest, those of the whole pipe, are not in a room's folder.
+    """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    items.sort(key=lambda item: (item.path not in slow, len(item.path.parts)))

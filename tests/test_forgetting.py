@@ -20,6 +20,7 @@ from tests.newcomer import copy_project, ecluse, environment
 pytestmark = pytest.mark.long
 
 LATER = "2999-01-01"
+NAME = "shop"  # of every warehouse that is run on: dbt keeps its parse
 SOURCES = "dbt_project/models/staging/jaffle_shop/_jaffle_shop__sources.yml"
 
 
@@ -90,7 +91,7 @@ class Story:
 @pytest.fixture(scope="module")
 def grown(server: Warehouse, clone: Path, peer: Peer) -> tuple[Warehouse, list[str]]:
     """Three versions, of which two are kept, and the loads that they were built from."""
-    story, tables = Story(clone, make_database(server), peer), peer.tables
+    story, tables = Story(clone, make_database(server, name=NAME), peer), peer.tables
     paid = {"subtotal": "1100", "tax_paid": "66", "order_total": "1166"}
     tables["orders"] = make_orders("o1", "o2", "o3", **paid)
     tables["products"].append(changed(PRODUCT, sku="BEV-001", type="beverage"))
@@ -107,7 +108,7 @@ def grown(server: Warehouse, clone: Path, peer: Peer) -> tuple[Warehouse, list[s
     dearer = {"subtotal": "1200", "tax_paid": "72", "order_total": "1272"}
     tables["orders"] += make_orders("o4", **dearer)
     loads.append(story.version())
-    return story.warehouse, loads
+    return make_database(server, like=story.warehouse), loads
 
 
 @pytest.fixture
@@ -115,7 +116,7 @@ def story(
     server: Warehouse, clone: Path, peer: Peer, grown: tuple[Warehouse, list[str]]
 ) -> Iterator[Story]:
     """A copy of that warehouse; what a test changes in the clone's sources is undone."""
-    yield Story(clone, make_database(server, like=grown[0]), peer)
+    yield Story(clone, make_database(server, like=grown[0], name=NAME), peer)
     shutil.copy2(ROOT / SOURCES, clone / SOURCES)
 
 

@@ -3,6 +3,7 @@
 dlt and dbt are imported only by the commands that run them, so `--help` answers at once.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -14,8 +15,10 @@ from orchestration.cli import (
     access,
     drift,
     history,
+    incidents,
     lineage,
     look,
+    openlineage,
     pipe,
     quarantine,
     trace,
@@ -37,7 +40,11 @@ def ecluse() -> None:
     """
 
 
-for room in (pipe, quarantine, versions, history, access, drift, lineage, trace, look):
+ROOMS = (
+    pipe, quarantine, incidents, drift, versions, history, access, lineage, trace, openlineage,
+    look,
+)  # fmt: skip
+for room in ROOMS:
     for command in room.COMMANDS:
         ecluse.add_command(command)
 
@@ -49,6 +56,8 @@ def _terminate(signum: int, frame: FrameType | None) -> None:
 def main() -> None:
     """Run the command line; what a person can act on is a sentence, not a traceback."""
     signal.signal(signal.SIGTERM, _terminate)
+    # dbt and dlt make a million objects that stay: looking through them takes a tenth of a run
+    gc.set_threshold(50_000, 20, 100)
     try:
         ecluse.main(standalone_mode=False)
         code = OK

@@ -2,21 +2,11 @@
 
 import click
 
-from orchestration.cli.options import json_option
+from orchestration.cli.options import Listing, json_option
 from orchestration.settings import load_settings
 
 
-class _Listing(click.Group):
-    """A group whose `list` need not be written."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put `list` before what is not one of the commands."""
-        first = args[0] if args else ""
-        named = first in {*self.commands, *ctx.help_option_names}
-        return super().parse_args(ctx, args if named else ["list", *args])
-
-
-@click.group(cls=_Listing)
+@click.group(cls=Listing)
 def drift() -> None:
     """What the last run measured of the tables, and what is out of the ordinary."""
 

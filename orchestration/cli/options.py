@@ -27,6 +27,16 @@ class Day(click.ParamType):
             self.fail(f"{value!r} is no day: write it as 2026-01-31", param, ctx)
 
 
+class Listing(click.Group):
+    """A group whose `list` need not be written."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `list` before what is not one of the commands."""
+        first = args[0] if args else ""
+        named = first in {*self.commands, *ctx.help_option_names}
+        return super().parse_args(ctx, args if named else ["list", *args])
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 wait_option = click.option("--wait", is_flag=True, help="Wait for another run to end.")
 

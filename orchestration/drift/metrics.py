@@ -23,11 +23,12 @@ OF_THE_LOADER = {LOAD_ID, "_page"}  # say how a row came, and nothing of the sho
 SAMPLE = 20_000
 CATEGORIES, LONGEST = 10, 60  # more values, or longer ones, are no categories
 QUANTILES = ("p05", "p50", "p95")
+LAG = "lag_minutes"  # the age of the newest row of a source table
 SHARE_OF = "share of "
 # How a metric is judged. Extremes and quantiles are measured only: one odd row makes an extreme,
 # and a quantile of few different values jumps from one to the next.
 KINDS = {
-    "rows": VOLUME, "rows_loaded": VOLUME, "lag_minutes": VOLUME, "distinct": VOLUME,
+    "rows": VOLUME, "rows_loaded": VOLUME, LAG: VOLUME, "distinct": VOLUME,
     "null_share": SHARE, "mean": LEVEL, "length": LEVEL,
 }  # fmt: skip
 # Read, in one scan: what is counted of a column c, and an array a of its values to look at closely.

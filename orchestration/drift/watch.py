@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from orchestration import ops
 from orchestration.drift.detector import ANOMALY, KNOWN, OPEN, Point, Verdict, judge
-from orchestration.drift.metrics import SHARE_OF, Metric, measure
+from orchestration.drift.metrics import LAG, SHARE_OF, Metric, measure
 from orchestration.drift.tables import ALERT, BLOCK, Table, read_tables
 from orchestration.errors import DataRejected
 
@@ -63,6 +63,7 @@ def watch(run: "Run", artifacts: Path) -> str:
     rows = [asdict(row) for row in judged]
     (run.folder.path / "metrics.json").write_text(json.dumps(rows, indent=1))
     drifted = [row for row in judged if row.state in OPEN]
+    run.record.measured = {m.table: tables[m.table].asked.severity for m in measured}
     run.record.drifts = [row for row in rows if row["state"] in OPEN]
     blocked = [said for said in _sentences(run, tables, drifted) if said]
     if blocked:
@@ -86,7 +87,7 @@ def _measure(run: "Run", table: Table) -> list[Metric]:
 
     loads = [load for load in run.record.loads if load.dataset == table.schema]
     found = [
-        Metric(table.name, "", "lag_minutes", seen.age_seconds / 60)
+        Metric(table.name, "", LAG, seen.age_seconds / 60)
         for seen in run.record.freshness
         if (seen.source, seen.table_name) == (table.source, table.table) and seen.age_seconds
     ]

@@ -67,7 +67,7 @@ class Replay:
             args = dbt.rebuild_args(
                 self.run.settings, self.run.folder.path / "logs", project, version.watermark
             )
-            outcome = dbt.run_dbt(args, self.run.console.node)
+            outcome = dbt.run_dbt(args, self.run.show_node)
         if not outcome.success:
             raise BuildBroke(f"The models of {where} do not build: {'; '.join(outcome.said[:2])}")
         return f"version {version.number} from {where}, as of load {version.watermark}"

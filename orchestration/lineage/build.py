@@ -45,7 +45,7 @@ def build(manifest: Json, catalog: Json, sources: Mapping[str, Source]) -> Linea
         catalog: dbt's catalog; may be empty, then what `select *` reads from sources is unknown.
         sources: what is known of each source by its contracts and loads.
     """
-    made = _Building(manifest, catalog)
+    made = Building(manifest, catalog)
     made.add_tables()
     for name, source in sources.items():
         add_source(made.lineage.graph, name, source)
@@ -56,7 +56,9 @@ def build(manifest: Json, catalog: Json, sources: Mapping[str, Source]) -> Linea
 
 
 @dataclass
-class _Building:
+class Building:
+    """The graph while it is made: tables first, then each model after what it reads."""
+
     manifest: Json
     catalog: Json
     lineage: Lineage = field(default_factory=Lineage)
@@ -75,14 +77,19 @@ class _Building:
 
     def add_models(self) -> None:
         """Models and snapshots, each after what it reads."""
+        nodes = self.know_models()
+        for id_ in _ordered(nodes):
+            self.add_model(nodes[id_])
+
+    def know_models(self) -> dict[str, Json]:
+        """Who is called what in SQL, and what is built already; returns models and snapshots."""
         nodes = {id_: node for id_, node in self.manifest.get("nodes", {}).items()
                  if node["resource_type"] in SQL_KINDS}  # fmt: skip
         for node in nodes.values():
             self.ids[key_of(node)] = node["unique_id"]
             if built := list(catalog_columns(node, self.catalog)):
                 self.schema[key_of(node)] = built
-        for id_ in _ordered(nodes):
-            self._add_model(nodes[id_])
+        return nodes
 
     def add_exposures(self) -> None:
         """Exposures: the columns that they say they use, or all there are."""
@@ -112,7 +119,8 @@ class _Building:
         if known:
             self.schema[key_of(node)] = known
 
-    def _add_model(self, node: Json) -> None:
+    def add_model(self, node: Json) -> None:
+        """A model or snapshot; what it reads has been added."""
         id_, sql = node["unique_id"], node.get("compiled_code")
         built = list(catalog_columns(node, self.catalog)) or list(node.get("columns") or {})
         if node.get("language", "sql") != "sql":

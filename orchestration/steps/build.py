@@ -1,5 +1,6 @@
 """Build and test the marts where no reader sees them."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from orchestration import artifacts, dbt
@@ -8,6 +9,7 @@ from orchestration.errors import BuildBroke, DataRejected
 from orchestration.provenance import keep_models
 from orchestration.publication.chamber import prepare, seal
 from orchestration.publication.unchanged import Plan, copy_marts, plan_deployment
+from orchestration.steps.lineage import known_sources
 
 if TYPE_CHECKING:
     from orchestration.run import Run
@@ -72,8 +74,9 @@ def _prepare(run: "Run") -> None:
 
 def _build(run: "Run", args: list[str]) -> str:
     target, keep = dbt.build_path(run.settings), run.folder.path / "dbt"
+    run.events.building(partial(known_sources, run.settings))
     try:
-        outcome = dbt.run_dbt(args, run.console.node)
+        outcome = dbt.run_dbt(args, run.node)
     finally:
         dbt.keep_artifacts(target, keep, ("manifest.json", "run_results.json"))
         run.record.nodes, run.record.tests = artifacts.read_build(keep)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from orchestration.dead_runs import end_sessions
@@ -13,7 +14,9 @@ from orchestration.errors import (
     IngestionStopped,
     find_interrupt,
 )
+from orchestration.records import INTERRUPTED
 from orchestration.roles import share_raw
+from orchestration.steps.lineage import loaded_source
 
 if TYPE_CHECKING:
     from ingestion.load import LoadRecord
@@ -78,20 +81,23 @@ def load_source(
         if name == "jaffle_shop" and not again:
             demo = demo_source(run.settings, moves=window is None)
             options["base_url"] = run.settings.base_url or stack.enter_context(demo)
+        days = (window.since, window.until) if window else (None, None)
+        run.events.load_started(record, *days)
+        stack.callback(run.events.load_ended, record, partial(loaded_source, run, record))
         try:
             load(
                 name,
                 run.loader.url(),
                 run.settings.dlt_dir / "pipelines",
                 run.folder.path / "dlt",
-                watch=run.console.watch,
+                watch=partial(_watched, run, record),
                 record=record,
                 run_id=run.record.run_id,
                 again=again,
                 **options,
             )
         except KeyboardInterrupt:
-            record.error = "interrupted"
+            record.error = INTERRUPTED
             raise
         except RowsRejected as error:
             raise DataRejected(str(error)) from error
@@ -99,10 +105,18 @@ def load_source(
             raise ConfigurationError(str(error)) from error
         except SourceFailed as error:
             if interrupt := find_interrupt(error):
-                record.error = "interrupted"
+                record.error = INTERRUPTED
                 raise interrupt from None
             raise IngestionStopped(str(error)) from error
     _tell(run, record)
+
+
+def _watched(
+    run: "Run", record: "LoadRecord", stage: str, name: str, done: int, of: int | None
+) -> None:
+    run.console.watch(stage, name, done, of)
+    if stage == "extract" and of:  # a page; a fault has no number
+        run.events.page(record, name)
 
 
 def _tell(run: "Run", record: "LoadRecord") -> None:

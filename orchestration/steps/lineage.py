@@ -13,6 +13,7 @@ from orchestration.records import read_runs
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
+    from ingestion.load import LoadRecord
     from orchestration.run import Run
 
 FAR_ENOUGH = 50  # runs to look back for one that has loaded something
@@ -54,6 +55,14 @@ def known_sources(settings: Settings) -> dict[str, Source]:
             break
         found[name] = Source(contracts_of(name), endpoints, tables)
     return found
+
+
+def loaded_source(run: "Run", load: "LoadRecord") -> Source:
+    """What the contracts and a load of this run say of its source."""
+    from ingestion.registry import contracts_of
+
+    tables = _dlt_tables(run.folder.path / "dlt" / f"{load.source}.schema.yaml")
+    return Source(contracts_of(load.source), load.endpoints, tables)
 
 
 def _loads(runs_dir: Path, source: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -16,8 +16,9 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.eliminate_subqueries import eliminate_subqueries
 from sqlglot.optimizer.qualify import qualify
+from sqlglot.schema import MappingSchema
 
-MANY_WAYS = ("rollup", "cube", "grouping_sets")
+MANY_WAYS = (exp.Rollup, exp.Cube, exp.GroupingSets)
 CLAUSES = ("group", "having", "distinct", "order", "limit", "offset", "windows")
 
 
@@ -74,7 +75,8 @@ def take_apart(query: exp.Query, schema: dict[str, Any]) -> Iterator[tuple[str, 
         Untraceable: what its names mean cannot be told.
     """
     try:
-        query = qualify(query, dialect="postgres", schema=schema, validate_qualify_columns=False)
+        names = MappingSchema(schema, dialect="postgres", normalize=False)  # as Postgres has them
+        query = qualify(query, dialect="postgres", schema=names, validate_qualify_columns=False)
         query = eliminate_subqueries(query)
     except SqlglotError as error:
         raise Untraceable(f"its names are not clear ({str(error).splitlines()[0]})") from error
@@ -188,7 +190,7 @@ def _ungrouped(
     The last is the SELECT as it was, without the columns and left joins that nobody needs.
     """
     group = query.args.get("group")
-    if group and any(group.args.get(name) for name in MANY_WAYS):
+    if group and group.find(*MANY_WAYS):
         raise Untraceable("it groups in several ways at once")
     made = [_made_of_many(item, aggregates) for item in query.expressions]
     if not group and (query.args.get("having") or "group" in made):
@@ -215,9 +217,11 @@ def _made_of_many(item: exp.Expr, aggregates: Collection[str]) -> str:
     for node in item.walk(prune=lambda node: isinstance(node, exp.Query)):
         if isinstance(node, exp.Window):
             kinds.add("window")
-        elif isinstance(node, exp.AggFunc) or node.name.lower() in aggregates:
-            if isinstance(node, exp.Func) and not isinstance(node.parent, exp.Window):
-                kinds.add("group")
+        elif isinstance(node, exp.Func) and (
+            isinstance(node, exp.AggFunc) or node.name.lower() in aggregates
+        ):
+            over = node.parent.parent if isinstance(node.parent, exp.Filter) else node.parent
+            kinds.add("window" if isinstance(over, exp.Window) else "group")
     return "group" if "group" in kinds else "window" if kinds else ""
 
 

@@ -20,12 +20,6 @@ from orchestration.tracing.walk import Walk
 if TYPE_CHECKING:
     from psycopg2.extensions import connection, cursor
 
-MAY_SEE = """
-select coalesce(pg_has_role(to_regrole(%s)::oid, 'usage'), false)
-    or coalesce((select pg_has_role(relowner, 'usage') from pg_class
-                 where oid = to_regclass(format('%%I.%%I', %s, %s))), false)
-"""
-
 
 @dataclass(frozen=True)
 class Table:
@@ -61,10 +55,10 @@ def trace(
         mart: its name.
         given: the values of its key, or `column=value`.
         limit: how many rows of each table to show; all are counted and followed.
-        clear: show personal data, if this login may see it.
+        clear: show personal data.
 
     Raises:
-        ConfigurationError: nothing is published, no such mart or row, or no right to see.
+        ConfigurationError: nothing is published, or no such mart or row.
     """
     version, manifest, graph = _published(session, settings)
     with session.cursor() as cursor:
@@ -74,8 +68,6 @@ def trace(
             views = Views(cursor, version, marts_of(cursor, version), manifest)
             name = find_mart(views.marts, mart)
             stored = views.stored(views.marts[name])
-            if clear:
-                _check_rights(cursor, settings, stored)
             key = read_key(cursor, stored, given)
             found = list(Walk(cursor, views).back(views.marts[name], key))
             if not found or not found[0][2]:
@@ -130,12 +122,3 @@ def _published(session: "connection", settings: Settings) -> tuple[Version, dict
                 "Trace where that run was, or publish from here: `.venv/bin/ecluse run`."
             )
     return version, json.loads(manifest.read_text()), read_graph(folder / LINEAGE)
-
-
-def _check_rights(cursor: "cursor", settings: Settings, stored: tuple[str, str]) -> None:
-    cursor.execute(MAY_SEE, (settings.role("pii"), *stored))
-    if cursor.fetchone() != (True,):
-        raise ConfigurationError(
-            "This login may not see personal data: trace without --pii, or let an owner grant it "
-            "with `.venv/bin/ecluse grants --pii LOGIN`."
-        )

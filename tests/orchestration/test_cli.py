@@ -18,7 +18,7 @@ from tests.newcomer import copy_project, ecluse, environment
 COMMANDS = {
     "run", "ingest", "deploy", "publish", "versions", "rollback", "replay", "diff", "compact",
     "grants", "quarantine", "drift", "status", "runs", "env", "psql", "docs", "stop", "settings",
-    "demo-api", "lineage", "impact",
+    "demo-api", "lineage", "impact", "incidents", "alerts", "quality", "openlineage",
 }  # fmt: skip
 
 
@@ -184,6 +184,7 @@ def test_json_of_a_run_that_never_began_says_why(project: Path) -> None:
     assert "hush" not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_backfill_does_not_move_the_demos_calendar(project: Path, warehouse: Warehouse) -> None:
     def load(*args: str) -> str:
         done = ecluse(project, "ingest", *args, warehouse=warehouse, ECLUSE_DEMO_ORDERS="400")

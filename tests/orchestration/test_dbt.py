@@ -72,7 +72,7 @@ def build(pipe: SmallPipe, on_node: dbt.OnNode | None = None) -> dbt.DbtOutcome:
 
 def test_a_build_that_passes_is_a_success_and_tells_of_each_node(pipe: SmallPipe) -> None:
     seen: list[tuple[str, str]] = []
-    outcome = build(pipe, lambda node, status, seconds: seen.append((node, status)))
+    outcome = build(pipe, lambda news: seen.append((news.unique_id, news.status)))
     assert outcome == dbt.DbtOutcome(True, ())
     assert ("model.ecluse.orders", "started") in seen
     assert ("model.ecluse.orders", "success") in seen
@@ -147,8 +147,8 @@ def test_a_ctrl_c_stops_the_statement_in_the_server_and_comes_out_as_it_went_in(
 ) -> None:
     pipe.sleep_in_the_mart()
 
-    def press(node: str, status: str, seconds: float) -> None:
-        if (node, status) == ("model.ecluse.orders", "started"):
+    def press(news: dbt.NodeNews) -> None:
+        if (news.unique_id, news.status) == ("model.ecluse.orders", "started"):
             threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
 
     def ring(signum: int, frame: object) -> None:

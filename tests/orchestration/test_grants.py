@@ -41,6 +41,12 @@ EVERYTHING = {
 
 
 @pytest.fixture
+def warehouse(server: Warehouse) -> Warehouse:
+    """Of a name of its own: roles are the server's, and are named after the database here."""
+    return make_database(server)
+
+
+@pytest.fixture
 def settings(strict_server: Warehouse, warehouse: Warehouse, tmp_path: Path) -> Settings:
     """Roles of its own for each test, for roles belong to the whole server."""
     return of(warehouse, tmp_path, ECLUSE_ROLE_PREFIX=f"x_{warehouse.dbname}")

@@ -22,6 +22,8 @@ def test_without_variables_everything_has_its_default(tmp_path: Path) -> None:
     assert (settings.demo_orders, settings.demo_days) == (60_000, None)
     assert (settings.demo_data, settings.demo_faults) == (None, ())
     assert settings.dbt_threads == 4
+    assert (settings.openlineage_url, settings.openlineage_key) == (None, None)
+    assert settings.openlineage_namespace == "ecluse"
 
 
 def test_every_variable_is_heard(tmp_path: Path) -> None:
@@ -37,6 +39,9 @@ def test_every_variable_is_heard(tmp_path: Path) -> None:
             "ECLUSE_DEMO_DATA": str(tmp_path / "x" / ".." / "data"),
             "ECLUSE_DEMO_FAULTS": " 500@orders  slow?delay=5 ",
             "ECLUSE_DBT_THREADS": "1",
+            "ECLUSE_OPENLINEAGE_URL": "https://marquez:5000",
+            "ECLUSE_OPENLINEAGE_API_KEY": "geheim",
+            "ECLUSE_OPENLINEAGE_NAMESPACE": "shop",
         },
         tmp_path,
     )
@@ -48,6 +53,9 @@ def test_every_variable_is_heard(tmp_path: Path) -> None:
     assert settings.demo_data == tmp_path / "data"
     assert settings.demo_faults == ("500@orders", "slow?delay=5")
     assert settings.dbt_threads == 1
+    assert settings.openlineage_url == "https://marquez:5000"
+    assert (settings.openlineage_key, settings.openlineage_namespace) == ("geheim", "shop")
+    assert "geheim" not in repr(settings)
 
 
 def test_an_empty_variable_is_as_good_as_none() -> None:
@@ -75,6 +83,13 @@ def test_a_bad_value_is_told_by_the_name_of_its_variable(name: str, value: str) 
     assert caught.value.exit_code == 2
     assert str(caught.value).startswith(f"{name} is {value!r}: give a ")
     assert str(caught.value).endswith(" or more.")
+
+
+@pytest.mark.parametrize("url", ["marquez:5000", "file:///x", "http:///geheim"])
+def test_an_address_for_events_that_is_none_is_told_without_quoting_it(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="ECLUSE_OPENLINEAGE_URL is no web add") as caught:
+        load_settings({"ECLUSE_OPENLINEAGE_URL": url})
+    assert url not in str(caught.value)
 
 
 @pytest.mark.parametrize("prefix", ["pg", "pg_x", "Shop", "1shop", "a-b", 'a"b', "a" * 41])

@@ -105,7 +105,10 @@ def test_a_warning_publishes_and_leaves_a_note(pipe: SmallPipe) -> None:
     load(pipe.warehouse, 5, 700)
     run = pipe.run("collect")
     assert run.record.status == "published"
-    assert run.record.notes == ["tests that warn: no_large_amount"]
+    assert run.record.notes == [
+        "tests that warn: no_large_amount",
+        "incident 1 opened: test no_large_amount of marts.orders failed",
+    ]
     assert run.record.steps[0].detail.endswith("4 of 5 tests passed, 1 warned")
     assert (run.folder.path / "failed" / "no_large_amount.sql").exists()
 
@@ -174,7 +177,11 @@ def test_sources_that_are_stale_are_a_note_and_rows_in_ops(pipe: SmallPipe) -> N
     )
     run = pipe.run("collect")
     assert run.record.status == "published"
-    assert run.record.notes == ["stale sources: shop.orders"]
+    stale, incident = run.record.notes
+    assert stale == "stale sources: shop.orders"
+    assert incident.startswith(
+        "incident 1 opened: source shop is stale: orders; the newest row is "
+    )
     fresh = query(
         pipe.warehouse, "select source, table_name, status, age_seconds from ops.freshness"
     )

@@ -11,6 +11,7 @@ from orchestration.warehouse import Warehouse
 from tests.databases import query
 from tests.orchestration.small import MART, SmallPipe, load
 
+pytestmark = pytest.mark.slow  # some dbt commands each
 SECOND = "select id, 2 * amount as doubled from {{ ref('stg_shop__orders') }}\n"
 NEW_MART = "select count(*) as n from {{ ref('orders') }}\n"
 

@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 
 from orchestration.artifacts import read_build
+from orchestration.lineage.graph import read_graph
+from orchestration.openlineage.delivery import read_events
 from orchestration.warehouse import Warehouse
 from tests.databases import make_database, query
 from tests.newcomer import copy_project, ecluse, environment
+from tests.openlineage.spec import faults_of_all
 
 pytestmark = pytest.mark.slow
 MARTS = {
@@ -104,6 +107,35 @@ def test_every_artifact_is_kept_in_the_folder_of_the_run(shop: Shop) -> None:
     assert manifest["nodes"]["model.ecluse.orders"]["compiled_code"], (
         "docs generate kept its hands off"
     )
+
+
+def test_the_events_of_the_run_are_valid_and_say_what_the_graph_of_columns_says(shop: Shop) -> None:
+    events = read_events(shop.folder / "openlineage.ndjson")
+    assert faults_of_all(events) == []
+    assert {event["eventType"] for event in events} == {"START", "COMPLETE"}
+    outputs = [each for event in events for each in event["outputs"]]
+    written = {each["name"] for each in outputs}
+    read = {each["name"] for event in events for each in event["inputs"]}
+    assert not {name for name in read - written if not name.startswith("/api/v1/")}, "all join"
+    said = {
+        (origin["name"].removeprefix(f"{shop.warehouse.dbname}."), origin["field"],
+         output["name"].removeprefix(f"{shop.warehouse.dbname}."), column, change["type"].lower())
+        for output in outputs
+        if (facet := output["facets"].get("columnLineage"))
+        for column, origins in [*((name, found["inputFields"]) for name, found
+                                  in facet["fields"].items()), (None, facet["dataset"])]
+        for origin in origins
+        for change in origin["transformations"]
+    }  # fmt: skip
+    graph = read_graph(shop.folder / "lineage.json")
+    place = {node.id: node.relation for node in graph.nodes.values()}
+    kinds = {node.id: node.kind for node in graph.nodes.values()}
+    assert said == {
+        (place[edge.from_node], edge.from_column, place[edge.to_node], edge.to_column, edge.kind)
+        for edge in graph.edges
+        if edge.from_column and kinds[edge.to_node] not in {"exposure", "quarantine"}
+    }
+    assert len(said) > 200
 
 
 def test_status_and_show_tell_of_it(shop: Shop) -> None:

@@ -81,7 +81,7 @@ def test_after_a_ctrl_c_not_even_what_runs_always_keeps_one_waiting(story: Story
 def test_an_error_without_words_is_recorded_by_its_name(story: Story) -> None:
     with pytest.raises(KeyboardInterrupt):
         story.tell(story.step("a", KeyboardInterrupt()))
-    assert story.record.steps[0].detail == "KeyboardInterrupt"
+    assert story.record.steps[0].detail == "interrupted"
 
 
 def test_the_record_is_saved_at_each_change(story: Story) -> None:

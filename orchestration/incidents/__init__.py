@@ -1,0 +1,1 @@
+"""What is wrong, each cause once: opened, told to its owner, worsened, recovered."""
