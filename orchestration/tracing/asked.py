@@ -1,6 +1,6 @@
 """Which row of a mart somebody means; and where else its key is, when the mart has no such row."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor
 
 Key = Mapping[str, str]
-SHOWN = 3
-ALIKE = "select {key} from {table} where {key}::text ilike %s order by 1 limit %s"
+LOAD_ID = "_dlt_load_id"
+SHOWN = 3  # rows of the quarantine
 NEWEST = """
 select t._dlt_load_id, l.inserted_at, to_jsonb(t) ->> '_dlt_valid_to'
 from {table} as t join {loads} as l on l.load_id = t._dlt_load_id and l.status = 0
@@ -71,9 +71,6 @@ def where_else(
     mart = next(each for each in graph.nodes.values() if each.relation == f"{LIVE}.{stored[1]}")
     shown = ", ".join(f"{name} {value!r}" for name, value in key.items())
     told = [f"{mart.relation} (version {version.number}) has no row of {shown}."]
-    personal = {column.name for column in mart.columns if column.pii}
-    if len(key) == 1 and not personal & key.keys():
-        told += _alike(cursor, stored, key)
     for relation, values in _in_raw(graph, mart.id, key).items():
         told.append(_newest(cursor, relation, values, version))
     waiting = [each for source in SOURCES for each in holding(cursor, source, [*key.values()])]
@@ -88,24 +85,15 @@ def where_else(
     return " ".join(told if waiting else [*told, "No row in quarantine holds it."])
 
 
-def _alike(cursor: "cursor", stored: tuple[str, str], key: Key) -> Iterator[str]:
-    """Keys of which a part was given."""
-    ((name, value),) = key.items()
-    names = {"key": sql.Identifier(name), "table": sql.Identifier(*stored)}
-    cursor.execute(sql.SQL(ALIKE).format(**names), (f"%{value.strip()}%", SHOWN))
-    if found := [str(each) for (each,) in cursor.fetchall()]:
-        yield f"Did you mean {' or '.join(found)}?"
-
-
 def _in_raw(graph: Graph, mart: str, key: Key) -> dict[str, dict[str, str]]:
     """Tables of raw that have all columns of the key, and the key in their columns' names."""
     found: dict[str, dict[str, str]] = {}
     for name, value in key.items():
         for edge in graph.walk(mart, name, UP):
             node = graph.nodes[edge.from_node]
-            if edge.from_column and any(each.name == "_dlt_load_id" for each in node.columns):
-                if node.layer == "raw":
-                    found.setdefault(node.relation, {})[edge.from_column] = value
+            loaded = node.layer == "raw" and any(each.name == LOAD_ID for each in node.columns)
+            if loaded and edge.from_column:
+                found.setdefault(node.relation, {})[edge.from_column] = value
     return {relation: row for relation, row in found.items() if len(row) == len(key)}
 
 

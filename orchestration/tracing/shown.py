@@ -15,9 +15,10 @@ def in_words(trace: Trace) -> Iterator[str]:
     built = f"version {trace.version}, built by run {trace.built_by}"
     yield f"marts.{trace.mart}, {_pairs(trace.key)}: {built}"
     for table in trace.tables:
-        cut = f", the first {len(table.rows)} of them (--limit)"
+        shown = len(table.rows)
+        cut = f", the first {shown} of them (--limit)" if table.count > shown else ""
         yield ""
-        yield f"{table.relation}: {_rows(table.count)}{cut if table.count > len(table.rows) else ''}"
+        yield f"{table.relation}: {_rows(table.count)}{cut}"
         if table.origin:
             yield from _origin(table, table.origin)
         else:

@@ -82,11 +82,12 @@ class Views:
     def _of_model(self, name: str) -> str | None:
         import psycopg2
 
-        model = self.models.get(name, {})
-        if model.get("config", {}).get("materialized") not in MADE_ANEW:
+        model, before = self.models.get(name), None
+        if model is None:
             return None
-        before = None
         try:
+            if (kind := model["config"]["materialized"]) not in MADE_ANEW:
+                raise Untraceable(f"it is {kind}")
             query = parsed(model.get("compiled_code") or "")
             for table in tables(query):
                 if table.db:
@@ -106,12 +107,9 @@ class Views:
         for part, sql in take_apart(query, self._schema):
             for table in tables(sql):
                 view = self.of(f"{table.db}.{table.name}") if table.db else views[table.name]
-                for arg, value in (
-                    ("this", exp.to_identifier(view)),
-                    ("db", None),
-                    ("catalog", None),
-                ):
-                    table.set(arg, value)
+                table.set("this", exp.to_identifier(view))
+                table.set("db", None)
+                table.set("catalog", None)
             if not part and name in self.marts.values():
                 return self._of_table(name, sql)
             views[part] = self._create(sql.sql(dialect="postgres"), name, part, sql)

@@ -147,7 +147,7 @@ def test_what_an_unfinished_load_left_outdates_nothing_and_is_healed_later(
     half = f"{float(newest) - 0.0001:.6f}"  # a load of before the cut-off that never completed
     run(there_and_back,
         "insert into raw_jaffle_shop.orders select id, customer_id, store_id, ordered_at, 999, "
-        f"tax_paid, order_total, 'dead-' || id, '{half}' from raw_jaffle_shop.orders",
+        f"tax_paid, order_total, 'dead-' || id, _page, '{half}' from raw_jaffle_shop.orders",
         RETIRED, REPLACED)  # fmt: skip
     compact(there_and_back, second)
     assert query(there_and_back, "select count(distinct id) from raw_jaffle_shop.orders "
