@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -235,24 +236,32 @@ def test_history_that_was_compacted_is_said_to_be_gone(shop: Shop) -> None:
         query(shop.warehouse, "delete from ops.compactions returning 1")
 
 
-def test_the_command_prints_words_and_json(shop: Shop) -> None:
-    done = ecluse(shop.root, "trace", "customers", "c1", warehouse=shop.warehouse)
-    assert done.returncode == 0, done.stderr
-    assert "marts.customers, customer_id c1: version 1, built by run" in done.stdout
-    assert "* version of load" in done.stdout
+def test_the_command_prints_json_and_a_missing_row_is_exit_code_2(shop: Shop) -> None:
     done = ecluse(shop.root, "trace", "orders", "o8", "--json", warehouse=shop.warehouse)
+    assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["tables"][2]["origin"]["rows"][0]["proven"] is True
     done = ecluse(shop.root, "trace", "orders", "o99", warehouse=shop.warehouse)
     assert (done.returncode, done.stdout) == (2, "")
 
 
+def test_a_terminal_is_told_of_the_request_the_json_and_the_versions(shop: Shop) -> None:
+    said = "\n".join(in_words(shop.trace("customers", "c1")))
+    assert f"marts.customers, customer_id c1: version 1, built by run {shop.run_id}" in said
+    assert re.search(r"page 1 of 1 of GET http://\S+/customers\?page_size=", said)
+    assert 'came as {"id":"c1","name":"***"}' in said
+    assert re.search(r"\* version of load \S+ \(this one is used\)", said)
+    assert "replayed, edited by hand by run by hand; first came on page 3" in "\n".join(
+        in_words(shop.trace("orders", "o8"))
+    )
+
+
 def test_before_anything_is_published_there_is_nothing_to_trace(
     shop: Shop, warehouse: Warehouse
 ) -> None:
-    with warehouse.session() as session:
-        with pytest.raises(ConfigurationError, match="No marts are published yet"):
-            trace(session, shop.settings, "orders", ["o1"])
+    refused = pytest.raises(ConfigurationError, match="No marts are published yet")
+    with warehouse.session() as session, refused:
+        trace(session, shop.settings, "orders", ["o1"])
     moved = settings_for(shop.root / "elsewhere", shop.warehouse)
-    with shop.warehouse.session() as session:
-        with pytest.raises(ConfigurationError, match="Trace where that run was"):
-            trace(session, moved, "orders", ["o1"])
+    refused = pytest.raises(ConfigurationError, match="Trace where that run was")
+    with shop.warehouse.session() as session, refused:
+        trace(session, moved, "orders", ["o1"])
