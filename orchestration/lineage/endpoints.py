@@ -94,11 +94,14 @@ def _paths(contract: "Contract", prefix: str, raw: Node) -> Iterator[Column]:
     if prefix != ROW:
         yield Column(prefix, "list", f"The list that becomes {contract.table}.")
     promised = {each.name for each in contract.columns}
+    personal = any(each.pii for each in contract.columns)  # so may be what nobody knows
     for each in contract.columns:
         yield Column(f"{prefix}.{each.name}", each.type, each.expectation(), each.pii)
     for column in raw.columns:
         if column.name not in promised and not column.name.startswith(OF_THE_LOADER):
-            yield Column(f"{prefix}.{column.name}", "", "not in the contract", column.pii)
+            yield Column(
+                f"{prefix}.{column.name}", "", "not in the contract", column.pii or personal
+            )
 
 
 def _edges(endpoint: str, paths: list[Column], prefix: str, raw: Node) -> Iterator[Edge]:

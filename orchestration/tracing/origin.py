@@ -92,15 +92,9 @@ def origin(
     cursor: "cursor", relation: str, traced: str, rows: Sequence[Row],
     hidden: Collection[str], clear: bool,
 ) -> Origin | None:  # fmt: skip
-    """Where rows of a table came from; None where dlt has not brought them.
+    """Where `rows` of a table came from, the first of those in `traced`; None if not by dlt.
 
-    Args:
-        cursor: in the transaction of the walk.
-        relation: the table, as schema.name.
-        traced: the table that all traced rows of it are in.
-        rows: the first of them.
-        hidden: columns whose values may not be shown.
-        clear: whether personal data may be shown.
+    The values of `hidden` columns are not shown, and of the JSON nothing personal unless `clear`.
     """
     schema, _, table = relation.partition(".")
     source = schema.removeprefix("raw_")

@@ -18,6 +18,7 @@ from sqlglot.optimizer.eliminate_subqueries import eliminate_subqueries
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
+Columns = Mapping[str, Sequence[str]]  # of each view
 MANY_WAYS = (exp.Rollup, exp.Cube, exp.GroupingSets)
 CLAUSES = ("group", "having", "distinct", "order", "limit", "offset", "windows")
 
@@ -67,9 +68,7 @@ def parsed(sql: str) -> exp.Query:
 def take_apart(query: exp.Query, schema: dict[str, Any]) -> Iterator[tuple[str, exp.Query]]:
     """The parts of a query by name, each after those that it reads; the whole comes last, as "".
 
-    Args:
-        query: as parsed; it is changed.
-        schema: of the tables that it reads: schema to table to column to type.
+    The query is changed. `schema` knows what it reads: schema to table to column to type.
 
     Raises:
         Untraceable: what its names mean cannot be told.
@@ -118,18 +117,11 @@ def quoted(name: str) -> str:
 
 
 def behind(
-    query: exp.Query,
-    given: Given,
-    columns: Mapping[str, Sequence[str]],
-    aggregates: Collection[str],
+    query: exp.Query, given: Given, columns: Columns, aggregates: Collection[str]
 ) -> Iterator[Behind]:
     """For each source of a part the query that finds the rows behind the given ones.
 
-    Args:
-        query: of the part; its tables are views.
-        given: its rows.
-        columns: of each view.
-        aggregates: the names of functions that are aggregates.
+    The tables of the query are views with these columns; `aggregates` are names of functions.
 
     Raises:
         Untraceable: ROLLUP and the like, or a row of the part is made of all rows of its sources.
@@ -171,7 +163,7 @@ def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _passed_on(query: exp.Select, columns: Mapping[str, Sequence[str]]) -> dict[str, str]:
+def _passed_on(query: exp.Select, columns: Columns) -> dict[str, str]:
     """Source's column to own column, of a part that is `select * from t` and no more."""
     froms = list(sources(query).values())
     if len(froms) != 1 or any(query.args.get(name) for name in (*CLAUSES, "where", "joins")):

@@ -47,15 +47,9 @@ def trace(
     session: "connection", settings: Settings, mart: str, given: Sequence[str],
     limit: int = 5, clear: bool = False,
 ) -> Trace:  # fmt: skip
-    """Walk back from the row, or the rows, of a mart that `given` names.
+    """Walk back from the row or rows of a mart that `given` names: the key, or `column=value`.
 
-    Args:
-        session: may read raw, the marts and ops.
-        settings: of the project.
-        mart: its name.
-        given: the values of its key, or `column=value`.
-        limit: how many rows of each table to show; all are counted and followed.
-        clear: show personal data.
+    At most `limit` rows of each table are shown, all are followed; `clear` shows personal data.
 
     Raises:
         ConfigurationError: nothing is published, or no such mart or row.

@@ -115,7 +115,10 @@ class Walk:
             self._note(place, f"{error}; they are not shown")
         except psycopg2.Error as error:
             self.cursor.execute("rollback to savepoint step")
-            self._note(place, f"cannot be followed ({str(error).splitlines()[0]})")
+            told = type(error).__name__  # what Postgres says of data may quote it
+            if not isinstance(error, psycopg2.DataError):
+                told = str(error).splitlines()[0]
+            self._note(place, f"cannot be followed ({told})")
 
     def _known(self, table: str, names: Sequence[str]) -> dict[str, list[str]]:
         """Columns with few values in these rows, and the values."""
