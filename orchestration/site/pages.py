@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from orchestration.site import words
 from orchestration.site.charts import chart
+from orchestration.site.contracts import promised
 from orchestration.site.facts import Facts, Row
 from orchestration.site.health import health
 from orchestration.site.lineage_page import lineage_page
@@ -57,6 +58,9 @@ def pages(facts: Facts, dbt_docs: bool) -> Iterator[tuple[str, str]]:
         page = Page(words.table_page(mart.name), "tables", mart.name)
         name = f"rows of {mart.name}"
         yield site.render("table.html", page, mart=mart, chart=chart(mart.volume, name))
+    if facts.contracts:
+        page = Page("tables/contracts.html", "tables", "What the sources promise")
+        yield site.render("contracts.html", page, sources=promised(facts))
     page = Page("lineage.html", "lineage", "Lineage")
     yield site.render("lineage.html", page, lineage=lineage_page(facts))
 
