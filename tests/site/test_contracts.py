@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from ingestion.contract import Column, Contract, Limit
+from ingestion.load import LoadRecord
 from orchestration.records import RunRecord, to_json
 from orchestration.site.facts import Facts
 from orchestration.site.pages import pages
@@ -23,8 +24,8 @@ ORDERS = Contract(
 )
 NODE = {"source_name": "shop", "name": "orders", "description": "What was sold.",
         "freshness": None, "columns": {"total": {"description": "In euros."}}}  # fmt: skip
-LOAD = {"source": "shop", "endpoints": {"orders": "https://shop.example/orders"},
-        "rejected": {"orders": 3}}  # fmt: skip
+LOAD = LoadRecord("shop", "raw_shop", datetime.now(UTC), rejected={"orders": 3},
+                  endpoints={"orders": "https://shop.example/orders"})  # fmt: skip
 
 
 def page(facts: Facts) -> str:
