@@ -28,7 +28,7 @@ class Promise:
 
 
 def promised(facts: Facts) -> dict[str, list[Promise]]:
-    """The tables of each source, parents before children."""
+    """The tables of each source, in the order of its contract."""
     return {
         source: [_promise(facts, source, contract) for contract in contracts]
         for source, contracts in facts.contracts.items()
