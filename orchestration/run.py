@@ -29,7 +29,7 @@ from orchestration.faults import PAUSES, passing_fault
 from orchestration.incidents.conclude import deliver_after, settle_after
 from orchestration.incidents.unreachable import tell
 from orchestration.interrupts import interruptible
-from orchestration.lock import run_lock, take_lock
+from orchestration.lock import give_back, run_lock, take_lock
 from orchestration.openlineage.emitter import Emitter
 from orchestration.provenance import git_state, versions
 from orchestration.publication.versions import published_by
@@ -206,7 +206,7 @@ def recorded_run(
                 _save_what_can_be(run)
                 if any([settle_after(run), write_after(run)]):
                     _save_file(run)
-                run.session.close()
+                give_back(run.session)
                 if any([run.events.close(), deliver_after(run)]):
                     _save_file(run)
     except BaseException as error:
