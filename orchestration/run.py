@@ -29,6 +29,8 @@ from orchestration.faults import PAUSES, passing_fault
 from orchestration.incidents.conclude import deliver_after, settle_after
 from orchestration.incidents.unreachable import tell
 from orchestration.interrupts import interruptible
+from orchestration.live.progress import Followed
+from orchestration.live.telling import tell_at_the_end, write_metrics_after
 from orchestration.lock import run_lock, take_lock
 from orchestration.openlineage.emitter import Emitter
 from orchestration.provenance import git_state, versions
@@ -185,7 +187,8 @@ def recorded_run(
         with run_lock(warehouse, record.run_id, wait, console.say) as session:
             ops.create_tables(session)
             os.environ.update(readers_environment(session, settings))
-            run = Run(settings, warehouse, record, folder, console, session)
+            followed = Followed(console, folder.path)
+            run = Run(settings, warehouse, record, folder, followed, session)
             record.status = RUNNING
             record.notes += bury(session, settings.runs_dir, record)
             for dead in record.buried:
@@ -204,7 +207,7 @@ def recorded_run(
                 record.finished_at = datetime.now(UTC)
                 run.events.end()
                 _save_what_can_be(run)
-                if any([settle_after(run), write_after(run)]):
+                if any([settle_after(run), write_after(run), write_metrics_after(run)]):
                     _save_file(run)
                 run.session.close()
                 if any([run.events.close(), deliver_after(run)]):
@@ -221,6 +224,10 @@ def recorded_run(
         if explained:
             raise explained from error
         raise
+    finally:
+        if tell_at_the_end(settings, record, folder.path):
+            with suppress(ConfigurationError):
+                folder.save(record)
 
 
 def new_record(settings: Settings, kind: str) -> RunRecord:

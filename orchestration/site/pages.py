@@ -42,6 +42,9 @@ class Page:
         return "../" * self.path.count("/")
 
 
+LIVE = Page("live", "runs", "Live")
+
+
 def pages(facts: Facts, dbt_docs: bool) -> Iterator[tuple[str, str]]:
     """Every page but those of runs.
 
@@ -75,6 +78,16 @@ def page_of_run(facts: Facts, run: Row, folder: Path, dbt_docs: bool) -> str:
     page = Page(path_of_run(run), "runs", f"Run {run['run_id']}")
     view, known = run_page(facts, run, folder), set(mart_names(facts))
     return _Site(facts, dbt_docs).render("run.html", page, view=view, known=known)[1]
+
+
+def live_page(facts: Facts, view: Any, dbt_docs: bool) -> str:
+    """The page of the run that goes on; it lies nowhere, only a server has it."""
+    return _Site(facts, dbt_docs).render("live.html", LIVE, view=view)[1]
+
+
+def live_part(view: Any) -> str:
+    """What of that page changes."""
+    return _environment().get_template("live_part.html").render(view=view, page=LIVE)
 
 
 @cache
