@@ -131,7 +131,7 @@ def metrics(session: "connection") -> str:
             if cursor.fetchone() != (None,):
                 cursor.execute(metric.statement)
                 names = [column.name for column in cursor.description or ()][:-1]
-                found.append(_text(metric.name, metric.help, names, cursor.fetchall()))
+                found.append(exposition(metric.name, metric.help, names, cursor.fetchall()))
     return "".join(found)
 
 
@@ -146,13 +146,14 @@ def scrape(settings: Settings, going: bool) -> str:
     except EcluseError:
         up = 0
     return (
-        _text("ecluse_warehouse_up", "Whether Postgres lets us in.", [], [(up,)])
-        + _text("ecluse_run_in_progress", "Whether a run is going on.", [], [(int(going),)])
+        exposition("ecluse_warehouse_up", "Whether Postgres lets us in.", [], [(up,)])
+        + exposition("ecluse_run_in_progress", "Whether a run is going on.", [], [(int(going),)])
         + known
     )
 
 
-def _text(name: str, help_: str, labels: list[str], rows: Iterable[tuple[Any, ...]]) -> str:
+def exposition(name: str, help_: str, labels: list[str], rows: Iterable[tuple[Any, ...]]) -> str:
+    """A gauge in Prometheus' text format: each row its labels' values, then its own."""
     lines = [f"# HELP {name} {help_}", f"# TYPE {name} gauge"]
     for *values, value in rows:
         if value is not None:

@@ -116,10 +116,11 @@ def _loading(resource: Resource) -> Bar:
 
 
 def _row(node: NodeNow, now: datetime) -> Row:
-    """As `nodes` of a record has it."""
+    """As `nodes` of a record has it. A unit test's id names the model before the test."""
+    kind, *_, last = node.unique_id.split(".")
     return {
-        "unique_id": node.unique_id, "name": short(node.unique_id), "status": node.status,
-        "resource_type": node.unique_id.partition(".")[0], "message": None,
+        "unique_id": node.unique_id, "status": node.status, "resource_type": kind, "message": None,
+        "name": last if kind == "unit_test" else short(node.unique_id),
         "started_at": node.began, "finished_at": node.ended,
         "seconds": ((node.ended or now) - node.began).total_seconds(),
     }  # fmt: skip

@@ -49,11 +49,11 @@ class Followed(Console):
             return self._keep(_line(fault=name.removeprefix("fault: ")))
         key, now = f"{stage} {name}", time.monotonic()
         self._waiting[key] = _line(stage=stage, name=name, done=done, of=of)
-        if now >= self._next.get(key, 0):
+        if stage != "extract":
+            self._flush()
+        elif now >= self._next.get(key, 0):
             self._next[key] = now + EVERY
             self._keep(self._waiting.pop(key))
-        elif stage != "extract":
-            self._flush()
         return None
 
     def node(self, unique_id: str, status: str, seconds: float) -> None:
