@@ -166,7 +166,7 @@ class _Handler(SimpleHTTPRequestHandler):
         if name in FROM_PACKAGE:
             return str(TEMPLATES / name)
         found, site = super().translate_path(path), Path(self.directory).resolve()
-        inside = Path(found).resolve().is_relative_to(site)
+        inside = "\0" not in found and Path(found).resolve().is_relative_to(site)
         return found if inside else str(site / "not found")
 
     def list_directory(self, path: str | os.PathLike[str]) -> None:
