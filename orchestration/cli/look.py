@@ -95,7 +95,7 @@ def show_settings() -> None:
     from orchestration.settings import VARIABLES
 
     for name, meaning in VARIABLES.items():
-        click.echo(f"{name:32} {meaning}")
+        click.echo(f"{name:34} {meaning}")
 
 
 @click.command(

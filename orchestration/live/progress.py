@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from orchestration.console import Console
 from orchestration.records import RunRecord, StepRecord
@@ -45,16 +46,16 @@ class Followed(Console):
     def watch(self, stage: str, name: str, done: int, of: int | None) -> None:
         """Progress of a load."""
         self._console.watch(stage, name, done, of)
-        if name.startswith("fault"):
-            return self._keep(_line(fault=name.removeprefix("fault: ")))
-        key, now = f"{stage} {name}", time.monotonic()
-        self._waiting[key] = _line(stage=stage, name=name, done=done, of=of)
+        now = time.monotonic()
         if stage != "extract":
             self._flush()
-        elif now >= self._next.get(key, 0):
-            self._next[key] = now + EVERY
-            self._keep(self._waiting.pop(key))
-        return None
+        elif name.startswith("fault"):
+            self._keep(_line(fault=name.removeprefix("fault: ")))
+        else:
+            self._waiting[name] = _line(resource=name, rows=done, pages=of or 0)
+            if now >= self._next.get(name, 0):
+                self._next[name] = now + EVERY
+                self._keep(self._waiting.pop(name))
 
     def node(self, unique_id: str, status: str, seconds: float) -> None:
         """A dbt node has started or ended."""
@@ -103,7 +104,6 @@ class Progress:
 
     resources: dict[str, Resource] = field(default_factory=dict)
     nodes: dict[str, NodeNow] = field(default_factory=dict)
-    files: tuple[int, int | None] = (0, None)  # load files done, of how many
     faults: list[str] = field(default_factory=list)
 
 
@@ -127,7 +127,7 @@ def forget_progress(folder: Path) -> None:
         (folder / FILE).unlink(missing_ok=True)
 
 
-def _take(found: Progress, line: dict[str, object], at: datetime) -> None:
+def _take(found: Progress, line: dict[str, Any], at: datetime) -> None:
     if node := line.get("node"):
         name, status = str(node), str(line["status"])
         began = found.nodes[name].began if name in found.nodes else at
@@ -137,16 +137,10 @@ def _take(found: Progress, line: dict[str, object], at: datetime) -> None:
             found.nodes[name] = NodeNow(name, status, began, at)
     elif fault := line.get("fault"):
         found.faults.append(str(fault))
-    elif line["stage"] == "extract":
-        name = str(line["name"])
-        resource = found.resources.setdefault(name, Resource(name, at, at))
-        resource.last, resource.rows, resource.pages = at, _int(line["done"]), _int(line["of"])
     else:
-        found.files = (_int(line["done"]), _int(line["of"]) or None)
-
-
-def _int(value: object) -> int:
-    return value if isinstance(value, int) else 0
+        name = str(line["resource"])
+        resource = found.resources.setdefault(name, Resource(name, at, at))
+        resource.last, resource.rows, resource.pages = at, line["rows"], line["pages"]
 
 
 def _line(**what: object) -> str:

@@ -83,7 +83,7 @@ def open_server(settings: Settings, host: str, port: int, command: str) -> SiteS
         return SiteServer(settings, host, port)
     except OSError as error:
         raise ConfigurationError(
-            f"Port {port} of {host} cannot be used ({error.strerror}): name another with "
+            f"Port {port} cannot be used on {host} ({error.strerror}): name another with "
             f"`.venv/bin/ecluse {command} --port N`; 0 takes a free one."
         ) from error
 

@@ -23,7 +23,7 @@ def test_a_run_at_work_is_shown_with_its_nodes_as_they_are_now(tmp_path: Path) -
     record(tmp_path, "20260102T000000Z-0002", step("ingest"), step("build", "running"))
     tell(tmp_path, "20260102T000000Z-0002", node("model.e.orders"), node("test.e.unique_id.a1"),
          node("test.e.unique_id.a1", "pass", 0.1), node("unit_test.e.orders.adds_up", "fail"),
-         {"stage": "extract", "name": "orders", "done": 12_000, "of": 4})  # fmt: skip
+         {"resource": "orders", "rows": 12_000, "pages": 4})  # fmt: skip
     view = look(settings_of(tmp_path))
     assert view
     assert (view.head, view.done, view.busy, view.usual_nodes) == ("Running: build", 2, 1, 1)
