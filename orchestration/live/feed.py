@@ -3,20 +3,22 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from threading import Event, Lock
 from time import monotonic
 from typing import NamedTuple
 
 from orchestration.environment import published_state
-from orchestration.live.now import look
+from orchestration.live.now import Now, look, mtime
 from orchestration.settings import Settings
-from orchestration.site.facts import Facts, read_json
-from orchestration.site.pages import live_page, live_part
+from orchestration.site.facts import Facts, Row, read_json
+from orchestration.site.pages import Page, Site
 from orchestration.site.writer import site_path
 
 PAUSE = 1.0  # seconds between two looks; a look reads a dozen records
 ALIVE = 10  # looks without news after which a line tells that the stream still is one
+LIVE = Page("live", "runs", "Live")  # lies nowhere: only a server has it
 
 
 class Shown(NamedTuple):
@@ -37,7 +39,6 @@ class Feed:
         self.settings = settings
         self.leaving = Event()  # the server is about to end
         self._lock, self._looked, self._shown = Lock(), -PAUSE, Shown("", "", "", False, None)
-        self._head: tuple[float, Facts] | None = None
 
     def now(self) -> Shown:
         """What is to be shown."""
@@ -46,7 +47,7 @@ class Feed:
                 view = look(self.settings)
                 said = f"{view.run['kind']} {view.run['run_id']}: {view.head}" if view else "No run"
                 self._shown = Shown(
-                    live_part(view), said, f"{view.head if view else 'Live'} · {self._name()}",
+                    part(view), said, f"{view.head if view else 'Live'} · {self._facts().project}",
                     bool(view and view.going), view.page if view else None,
                 )  # fmt: skip
                 self._looked = monotonic()
@@ -55,7 +56,8 @@ class Feed:
     def page(self) -> str:
         """The whole page, which is right without a script too."""
         dbt_docs = (site_path(self.settings) / "dbt" / "index.html").exists()
-        return live_page(self._facts(), look(self.settings), dbt_docs)
+        site = Site(self._facts(), dbt_docs)
+        return site.render("live.html", LIVE, view=look(self.settings))[1]
 
     def stream(self) -> Iterator[str]:
         """Server-sent events: the page's part whenever it has changed, until the server leaves."""
@@ -75,14 +77,17 @@ class Feed:
                 return
             self.leaving.wait(PAUSE)
 
-    def _name(self) -> str:
-        return self._facts().project
-
     def _facts(self) -> Facts:
-        """What the head of a page needs to know: the name of the project, read once a build."""
-        path: Path = published_state(self.settings) / "manifest.json"
-        made = path.stat().st_mtime if path.exists() else 0.0
-        if self._head is None or self._head[0] != made:
-            metadata = read_json(path).get("metadata", {})
-            self._head = made, Facts(datetime.now(UTC), manifest={"metadata": metadata})
-        return Facts(datetime.now(UTC), manifest=self._head[1].manifest)
+        """What the head of a page needs to know: the name of the project."""
+        path = published_state(self.settings) / "manifest.json"
+        return Facts(datetime.now(UTC), manifest=_head_of(path, mtime(path)))
+
+
+def part(view: Now | None) -> str:
+    """What of the page changes."""
+    return Site(Facts(datetime.now(UTC)), False).render("live_part.html", LIVE, view=view)[1]
+
+
+@lru_cache(1)
+def _head_of(manifest: Path, changed: float) -> Row:
+    return {"metadata": read_json(manifest).get("metadata", {})}

@@ -114,9 +114,9 @@ METRICS = (
         "where schema_name = 'marts' order by mart",
     ),
     Metric(
-        "ecluse_incidents_open", "Incidents that are not resolved.",
-        "select severity, count(*) filter (where state <> 'resolved') from ops.incidents "
-        "group by severity order by severity",
+        "ecluse_incidents_open", "Incidents that are neither resolved nor muted.",
+        "select severity, count(*) filter (where state in ('open', 'acknowledged')) "
+        "from ops.incidents group by severity order by severity",
         needs="ops.incidents",
     ),
 )  # fmt: skip

@@ -72,9 +72,16 @@ def is_going(run: Row, folder: Path, now: datetime) -> bool:
         return False
     if run["host"] == gethostname():
         return lives(run["pid"])
-    changed = [path.stat().st_mtime for name in (FILE, "run.json")
-               if (path := folder / name).exists()]  # fmt: skip
-    return now.timestamp() - max(changed, default=0) < SILENT.total_seconds()
+    changed = max(mtime(folder / FILE), mtime(folder / "run.json"))
+    return now.timestamp() - changed < SILENT.total_seconds()
+
+
+def mtime(path: Path) -> float:
+    """When a file was last written, in seconds; 0 where there is none."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _view(settings: Settings, run: Row, going: bool, earlier: Sequence[Row], now: datetime) -> Now:

@@ -1,13 +1,14 @@
 """What is told at the end of a run to those who watch over it. What fails is a note, no more."""
 
 import json
-from pathlib import Path
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from orchestration.errors import ConfigurationError
 from orchestration.live.metrics import metrics
 from orchestration.live.progress import forget_progress, read_progress
 from orchestration.live.spans import endpoint_host, send, trace
-from orchestration.records import RunRecord, to_json, write_whole
+from orchestration.records import RunFolder, RunRecord, to_json, write_whole
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,18 +28,18 @@ def write_metrics_after(run: "Run") -> bool:
     return False
 
 
-def tell_at_the_end(settings: Settings, record: RunRecord, folder: Path) -> bool:
-    """Send the run's spans, if somebody collects them; whether a note has come to the record."""
+def tell_at_the_end(settings: Settings, record: RunRecord, folder: RunFolder) -> None:
+    """Send the spans of a run whose record is whole, if somebody collects them."""
     problem = None
     if settings.otlp_endpoint:
         try:
-            run = json.loads(to_json(record))
-            spans = trace(run, folder, read_progress(folder), settings.service_name)
-            problem = send(settings, spans)
+            run, progress = json.loads(to_json(record)), read_progress(folder.path)
+            problem = send(settings, trace(run, folder.path, progress, settings.service_name))
         except Exception as error:
             problem = f"{type(error).__name__}: {error}"
-    forget_progress(folder)
+    forget_progress(folder.path)
     if problem:
         host = endpoint_host(settings)
         record.notes.append(f"the spans of this run could not be sent to {host}: {problem}")
-    return bool(problem)
+        with suppress(ConfigurationError):  # the folder may be what broke the run
+            folder.save(record)

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from orchestration.live.feed import part
 from orchestration.live.now import look
-from orchestration.site.pages import live_part
 from tests.live.recorded import ended, node, record, settings_of, step, tell
 
 NO_PROCESS = 2**22 + 1  # beyond the largest number that Linux gives
@@ -15,7 +15,7 @@ NO_PROCESS = 2**22 + 1  # beyond the largest number that Linux gives
 
 def test_before_the_first_run_it_says_how_to_make_one(tmp_path: Path) -> None:
     assert look(settings_of(tmp_path)) is None
-    assert "make run" in live_part(None)
+    assert "make run" in part(None)
 
 
 def test_a_run_at_work_is_shown_with_its_nodes_as_they_are_now(tmp_path: Path) -> None:
@@ -36,9 +36,9 @@ def test_a_run_at_work_is_shown_with_its_nodes_as_they_are_now(tmp_path: Path) -
     assert bars["orders"].usual == 3.0
     assert bars["build"].seconds >= 5
     assert bars["build"].left + bars["build"].width > 990, "it grows to the right edge"
-    part = live_part(view)
-    assert "2 nodes done (1 the last time), 1 at work" in part
-    assert "(usually 20.0 s)" in part
+    text = part(view)
+    assert "2 nodes done (1 the last time), 1 at work" in text
+    assert "(usually 20.0 s)" in text
 
 
 def test_nodes_at_work_are_shown_among_hundreds_that_are_done(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_run_that_collects_after_its_switch_is_still_at_work(tmp_path: Path) -
     view = look(settings_of(tmp_path))
     assert view
     assert view.head == "Running: collect"
-    assert "Published version 7" in live_part(view)
+    assert "Published version 7" in part(view)
 
 
 def test_an_ended_run_leads_to_its_page_once_there_is_one(tmp_path: Path) -> None:
@@ -107,10 +107,10 @@ def test_an_ended_run_leads_to_its_page_once_there_is_one(tmp_path: Path) -> Non
     view = look(settings_of(tmp_path))
     assert view
     assert view.page == "runs/r.html"
-    part = live_part(view)
-    assert 'href="runs/r.html"' in part
-    assert "&lt;broke&gt;" in part
-    assert "href" not in live_part(replace(view, page=None))
+    text = part(view)
+    assert 'href="runs/r.html"' in text
+    assert "&lt;broke&gt;" in text
+    assert "href" not in part(replace(view, page=None))
 
 
 def _node(unique_id: str, seconds: float) -> dict[str, object]:

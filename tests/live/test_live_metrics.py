@@ -29,8 +29,11 @@ from ops.runs, generate_series(1, 5) as n;
 insert into ops.versions (version, run_id, git_commit, schema_name, published_at)
 values (3, 'old', 'abc', 'marts', to_timestamp(3000)), (2, 'older', 'ab', 'marts__v2', now());
 insert into ops.version_marts values (3, 'orders', '{}', 42, 'x'), (2, 'orders', '{}', 7, 'y');
-create table ops.incidents (severity text, state text);
-insert into ops.incidents values ('error', 'open'), ('error', 'resolved'), ('warn', 'resolved');
+insert into ops.incidents (key, kind, severity, state, title, nodes, details, size, unit, runs_seen,
+                           opened_at, opened_by, seen_at, seen_by)
+select n::text, 'test', severity, state, '', '{}', '{}', 1, 'rows', 1, now(), 'new', now(), 'new'
+from (values (1, 'error', 'open'), (2, 'error', 'resolved'), (3, 'warn', 'muted')
+     ) as i (n, severity, state);
 select 1
 """
 
