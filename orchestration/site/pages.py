@@ -49,7 +49,7 @@ def pages(facts: Facts, dbt_docs: bool) -> Iterator[tuple[str, str]]:
         facts: what is known.
         dbt_docs: whether dbt's docs lie in dbt/index.html.
     """
-    site = _Site(facts, dbt_docs)
+    site = Site(facts, dbt_docs)
     yield site.render("health.html", Page("index.html", "health", "Health"), health=health(facts))
     yield site.render("runs.html", Page("runs/index.html", "runs", "Runs"), runs=listed(facts))
     every = marts(facts)
@@ -74,7 +74,7 @@ def page_of_run(facts: Facts, run: Row, folder: Path, dbt_docs: bool) -> str:
     """The page of one run; `folder` has its files."""
     page = Page(path_of_run(run), "runs", f"Run {run['run_id']}")
     view, known = run_page(facts, run, folder), set(mart_names(facts))
-    return _Site(facts, dbt_docs).render("run.html", page, view=view, known=known)[1]
+    return Site(facts, dbt_docs).render("run.html", page, view=view, known=known)[1]
 
 
 @cache
@@ -85,16 +85,16 @@ def look() -> str:
 
 
 @dataclass(frozen=True)
-class _Site:
+class Site:
+    """What every page of a site shows about it."""
+
     facts: Facts
     dbt_docs: bool
 
     def render(self, template: str, page: Page, **what: Any) -> tuple[str, str]:
-        text = (
-            _environment()
-            .get_template(template)
-            .render(page=page, site=self.facts, look=look(), dbt_docs=self.dbt_docs, **what)
-        )
+        """The path of a page, and its text."""
+        found, docs = _environment().get_template(template), self.dbt_docs
+        text = found.render(page=page, site=self.facts, look=look(), dbt_docs=docs, **what)
         return page.path, text
 
 
