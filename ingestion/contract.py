@@ -133,3 +133,19 @@ class Contract:
 
         nested = [(name, pa.list_(pa.struct(child.wire_schema()))) for name, child in self.children]
         return pa.schema([(column.name, column.wire_type()) for column in self.columns] + nested)
+
+    def promises(self) -> dict[str, Any]:
+        """The contract as plain data with its rules in words, to be kept and shown."""
+        return {
+            "table": self.table,
+            "key": list(self.key),
+            "columns": [
+                {"name": each.name, "type": each.type, "expects": each.expectation(),
+                 "pii": each.pii, "added": each.added}
+                for each in self.columns
+            ],
+            "children": [child.table for _, child in self.children],
+            "unknown": self.unknown,
+            "warn": str(self.warn),
+            "stop": str(self.stop),
+        }  # fmt: skip

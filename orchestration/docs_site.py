@@ -2,15 +2,12 @@
 
 import os
 from contextlib import nullcontext
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import click
 
 from orchestration import dbt, ops
 from orchestration.environment import tool_environment
-from orchestration.errors import ConfigurationError
+from orchestration.live.server import LOOPBACK, open_server, serve
 from orchestration.settings import Settings
 from orchestration.site.writer import site_path, write_site
 from orchestration.warehouse import open_warehouse
@@ -30,7 +27,9 @@ def make_docs(settings: Settings, port: int | None) -> None:
     warehouse = open_warehouse(settings)
     os.environ.update(tool_environment(settings, warehouse))
     folder = site_path(settings)
-    with nullcontext() if port is None else take_port(folder, port) as server:
+    # a taken port is said at once, before dbt is asked
+    opened = nullcontext() if port is None else open_server(settings, LOOPBACK, port, "docs")
+    with opened as server:
         dbt.generate_docs(settings, settings.root / "logs")
         with warehouse.session() as session:
             ops.create_tables(session)
@@ -39,31 +38,3 @@ def make_docs(settings: Settings, port: int | None) -> None:
             click.echo(f"written to {folder / 'index.html'}")
         else:
             serve(server)
-
-
-def take_port(folder: Path, port: int) -> ThreadingHTTPServer:
-    """A server of `folder` on loopback, before dbt is asked: a taken port is said at once."""
-    handler = partial(_Quiet, directory=str(folder))
-    try:
-        return ThreadingHTTPServer(("127.0.0.1", port), handler)
-    except OSError as error:
-        raise ConfigurationError(
-            f"Port {port} cannot be used ({error.strerror}): name another with "
-            "`.venv/bin/ecluse docs --port N`; 0 takes a free one."
-        ) from error
-
-
-def serve(server: ThreadingHTTPServer) -> None:
-    """Serve until Ctrl-C."""
-    click.echo(f"site: http://127.0.0.1:{server.server_address[1]}/  (Ctrl-C ends)")
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        click.echo("ended")
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    """Serves files without a line for each request."""
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""

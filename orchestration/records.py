@@ -97,7 +97,7 @@ class RunFolder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            _write_whole(self.path / "run.json", to_json(record))
+            write_whole(self.path / "run.json", to_json(record))
         except OSError as error:
             raise ConfigurationError(
                 f"The run record cannot be written to {self.path}: {error.strerror}. "
@@ -160,14 +160,14 @@ def mark_dead_files(
         if found:
             found["published"] = run.get("published") or found.get("published")
             text = json.dumps(run | found, default=_plain, indent=1)
-            _write_whole(runs_dir / run_id / "run.json", text)
+            write_whole(runs_dir / run_id / "run.json", text)
     return dead
 
 
 def _is_dead(run: dict[str, Any], mine: RunRecord, known: Collection[str]) -> bool:
     if run["status"] == WAITING:
-        lives = run.get("pid") != mine.pid and _lives(run.get("pid"))
-        return run.get("host") == mine.host and not lives
+        alive = run.get("pid") != mine.pid and lives(run.get("pid"))
+        return run.get("host") == mine.host and not alive
     ended = run.get("exit_code") is not None or run.get("reason") is not None
     if ended or run["status"] not in {RUNNING, PUBLISHED}:
         return False
@@ -191,7 +191,8 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
+    """Replace a file so that a reader sees the old or the new one, never half of it."""
     part = path.with_name(path.name + ".part")
     try:
         part.write_text(text)
@@ -201,7 +202,8 @@ def _write_whole(path: Path, text: str) -> None:
         raise
 
 
-def _lives(pid: object) -> bool:
+def lives(pid: object) -> bool:
+    """Whether there is a process of this number on this machine."""
     try:
         os.kill(int(str(pid)), 0)
     except PermissionError:

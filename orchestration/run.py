@@ -29,7 +29,9 @@ from orchestration.faults import PAUSES, passing_fault
 from orchestration.incidents.conclude import deliver_after, settle_after
 from orchestration.incidents.unreachable import tell
 from orchestration.interrupts import interruptible
-from orchestration.lock import run_lock, take_lock
+from orchestration.live.progress import Followed
+from orchestration.live.telling import tell_at_the_end, write_metrics_after
+from orchestration.lock import give_back, run_lock, take_lock
 from orchestration.openlineage.emitter import Emitter
 from orchestration.provenance import git_state, versions
 from orchestration.publication.versions import published_by
@@ -185,7 +187,7 @@ def recorded_run(
         with run_lock(warehouse, record.run_id, wait, console.say) as session:
             ops.create_tables(session)
             os.environ.update(readers_environment(session, settings))
-            run = Run(settings, warehouse, record, folder, console, session)
+            run = Run(settings, warehouse, record, folder, Followed(console, folder.path), session)
             record.status = RUNNING
             record.notes += bury(session, settings.runs_dir, record)
             for dead in record.buried:
@@ -201,14 +203,7 @@ def recorded_run(
                 record.status = PASSED if record.status == RUNNING else record.status
                 record.exit_code = 0
             finally:
-                record.finished_at = datetime.now(UTC)
-                run.events.end()
-                _save_what_can_be(run)
-                if any([settle_after(run), write_after(run)]):
-                    _save_file(run)
-                run.session.close()
-                if any([run.events.close(), deliver_after(run)]):
-                    _save_file(run)
+                _conclude(run)
     except BaseException as error:
         explained = explain(error, settings)
         if record.finished_at is None:
@@ -221,6 +216,8 @@ def recorded_run(
         if explained:
             raise explained from error
         raise
+    finally:
+        tell_at_the_end(settings, record, folder)
 
 
 def new_record(settings: Settings, kind: str) -> RunRecord:
@@ -261,14 +258,23 @@ def _fail(record: RunRecord, error: BaseException) -> None:
     record.status = PUBLISHED if record.published else status
 
 
-def _save_what_can_be(run: Run) -> None:
-    """The last word on a run. Postgres may be what broke, so the file goes first.
+def _conclude(run: Run) -> None:
+    """Keep the end of a run, then tell of it, which changes nothing of how it ended."""
+    run.record.finished_at = datetime.now(UTC)
+    run.events.end()
+    _save_what_can_be(run)
+    if any([settle_after(run), write_after(run), write_metrics_after(run)]):
+        _save_file(run)
+    give_back(run.session)
+    if any([run.events.close(), deliver_after(run)]):
+        _save_file(run)
 
-    It may have been stopped between its switch and the sentence about it.
-    """
+
+def _save_what_can_be(run: Run) -> None:
+    """The last word on a run. Postgres may be what broke, so the file goes first."""
     import psycopg2
 
-    record = run.record
+    record = run.record  # of what may have been stopped between its switch and saying so
     with suppress(psycopg2.Error), run.session.cursor() as cursor:
         record.published = record.published or published_by(cursor, record.run_id)
         record.status = PUBLISHED if record.published else record.status

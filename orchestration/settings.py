@@ -32,6 +32,12 @@ VARIABLES = {
     "ECLUSE_DEMO_DAYS": "days the demo shop has been open, fixed (default: one more each run)",
     "ECLUSE_DEMO_DATA": "a folder of raw_*.csv[.gz] files that the demo serves instead",
     "ECLUSE_DEMO_FAULTS": "faults the demo commits, separated by spaces (ecluse demo-api --help)",
+    "ECLUSE_METRICS_FILE": "a file to write Prometheus metrics to at the end of each run",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "where spans of each run go: OTLP over HTTP, in JSON",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "the same, taken as it is, without /v1/traces after it",
+    "OTEL_EXPORTER_OTLP_HEADERS": "headers for it, such as api-key=secret,tenant=shop",
+    "OTEL_SDK_DISABLED": "true: no spans are sent",
+    "OTEL_SERVICE_NAME": "the name of this pipe there (default ecluse)",
     "ECLUSE_DBT_THREADS": "dbt threads (default 4; more do not help on two cores)",
     "ECLUSE_OPENLINEAGE_URL": "where OpenLineage events are sent as well, such as Marquez",
     "ECLUSE_OPENLINEAGE_API_KEY": "what is shown there as a bearer token",
@@ -63,6 +69,10 @@ class Settings:
     openlineage_url: str | None
     openlineage_key: str | None = field(repr=False)
     openlineage_namespace: str
+    metrics_file: Path | None
+    otlp_endpoint: str | None = field(repr=False)  # of traces, whole
+    otlp_headers: str | None = field(repr=False)
+    service_name: str
 
     @property
     def state_dir(self) -> Path:
@@ -101,6 +111,7 @@ def load_settings(environ: Mapping[str, str] = os.environ, root: Path = ROOT) ->
         return default if not environ.get(name) else _parse(name, environ[name], kind, least)
 
     data = environ.get("ECLUSE_DEMO_DATA")
+    metrics = environ.get("ECLUSE_METRICS_FILE")
     days = environ.get("ECLUSE_DEMO_DAYS")
     return Settings(
         root=root,
@@ -122,6 +133,10 @@ def load_settings(environ: Mapping[str, str] = os.environ, root: Path = ROOT) ->
         openlineage_url=_http_url("ECLUSE_OPENLINEAGE_URL", environ),
         openlineage_key=environ.get("ECLUSE_OPENLINEAGE_API_KEY") or None,
         openlineage_namespace=environ.get("ECLUSE_OPENLINEAGE_NAMESPACE") or "ecluse",
+        metrics_file=Path(metrics).expanduser().resolve() if metrics else None,
+        otlp_endpoint=_otlp_endpoint(environ),
+        otlp_headers=environ.get("OTEL_EXPORTER_OTLP_HEADERS") or None,
+        service_name=environ.get("OTEL_SERVICE_NAME") or "ecluse",
     )
 
 
@@ -155,6 +170,15 @@ def _http_url(name: str, environ: Mapping[str, str]) -> str | None:
     if value and not re.match(r"https?://[^/?#]", value):  # not quoted: it may hold a password
         raise ConfigurationError(f"{name} is no web address: give one such as http://host:5000.")
     return value
+
+
+def _otlp_endpoint(environ: Mapping[str, str]) -> str | None:
+    """Where traces go: the variables of OpenTelemetry, the one for traces alone first."""
+    own = _http_url("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", environ)
+    base = _http_url("OTEL_EXPORTER_OTLP_ENDPOINT", environ)
+    if environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return None
+    return own or (f"{base.rstrip('/')}/v1/traces" if base else None)
 
 
 def _prefix(text: str) -> str:

@@ -140,6 +140,7 @@ def test_a_run_leaves_a_whole_record_behind(first: tuple[Warehouse, dict], clone
         "dbt/sources.json",
         "dlt/jaffle_shop.trace.json",
         "dlt/jaffle_shop.schema.yaml",
+        "dlt/jaffle_shop.contract.json",
     }
     for table in ("runs", "steps", "loads", "load_tables", "nodes", "test_results", "freshness"):
         sql = f"select count(*) from ops.{table} where run_id = %s"

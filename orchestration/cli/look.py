@@ -1,4 +1,4 @@
-"""Commands to look around with: status, runs, env, psql, docs, demo-api, stop, settings."""
+"""Commands to look around with: status, runs, env, psql, docs, serve, demo-api, stop, settings."""
 
 import click
 
@@ -64,6 +64,23 @@ def docs(port: int, no_serve: bool) -> None:
 
 
 @click.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True,
+              help="0 takes any free port.")  # fmt: skip
+@click.option("--host", default="127.0.0.1", show_default=True,
+              help="The address to bind to. There is no login: beyond this machine put a proxy "
+              "that asks who is there before it.")  # fmt: skip
+def serve(port: int, host: str) -> None:
+    """Serve the site, each run live while it goes (/live), and Prometheus metrics (/metrics).
+
+    Shows runs of any process that writes its record here, such as cron's. Starts nothing else.
+    """
+    from orchestration.live.server import open_server
+    from orchestration.live.server import serve as serve_until_stopped
+
+    serve_until_stopped(open_server(load_settings(), host, port, "serve"))
+
+
+@click.command()
 def stop() -> None:
     """Stop the embedded PostgreSQL."""
     from orchestration.embedded import EmbeddedServer
@@ -78,7 +95,7 @@ def show_settings() -> None:
     from orchestration.settings import VARIABLES
 
     for name, meaning in VARIABLES.items():
-        click.echo(f"{name:32} {meaning}")
+        click.echo(f"{name:34} {meaning}")
 
 
 @click.command(
@@ -93,4 +110,4 @@ def demo_api(args: tuple[str, ...]) -> None:
     command.main(list(args), prog_name="ecluse demo-api")
 
 
-COMMANDS = (status, runs, env, psql, docs, stop, show_settings, demo_api)
+COMMANDS = (status, runs, env, psql, docs, serve, stop, show_settings, demo_api)

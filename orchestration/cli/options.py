@@ -1,6 +1,7 @@
 """What several commands share: options, and the frame of a recorded run."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,11 @@ wait_option = click.option("--wait", is_flag=True, help="Wait for another run to
 
 
 def recorded(
-    kind: str, wait: bool, as_json: bool, plan: "Callable[[Run], tuple[Step, ...]]"
+    kind: str,
+    wait: bool,
+    as_json: bool,
+    plan: "Callable[[Run], tuple[Step, ...]]",
+    watch: bool = False,
 ) -> None:
     """Run the steps that `plan` makes, with a record of their own, and print the summary."""
     from orchestration.console import open_console
@@ -55,7 +60,14 @@ def recorded(
     record = new_record(settings, kind)
     patience = settings.lock_wait if wait else 0.0
     try:
-        with console, recorded_run(settings, kind, console, patience, record) as run:
+        with ExitStack() as stack:
+            if watch:
+                from orchestration.live.server import watching
+
+                click.echo(stack.enter_context(watching(settings)), err=True)
+            stack.enter_context(console)
+            frame = recorded_run(settings, kind, console, patience, record)
+            run = stack.enter_context(frame)
             execute(plan(run), record, run.changed, run.try_again)
     finally:
         if as_json:

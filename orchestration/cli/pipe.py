@@ -8,13 +8,14 @@ from orchestration.cli.options import Day, json_option, recorded, wait_option
 
 
 @click.command()
+@click.option("--watch", is_flag=True, help="Show the run in a browser too, while it goes.")
 @wait_option
 @json_option
-def run(wait: bool, as_json: bool) -> None:
+def run(watch: bool, wait: bool, as_json: bool) -> None:
     """Ingest, build, test, publish and record: the whole pipe."""
     from orchestration.steps import whole_run
 
-    recorded("run", wait, as_json, whole_run)
+    recorded("run", wait, as_json, whole_run, watch)
 
 
 @click.command()

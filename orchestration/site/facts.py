@@ -1,6 +1,7 @@
 """Everything the pages are made of, read once: records, rows of ops, dbt's artifacts, the graph."""
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,6 +73,7 @@ class Facts:
     manifest: Row = field(default_factory=dict)
     catalog: Row = field(default_factory=dict)
     graph: Graph = field(default_factory=Graph)
+    contracts: dict[str, list[Row]] = field(default_factory=dict)  # by source, as loaded last
 
     @property
     def live(self) -> Version | None:
@@ -102,6 +104,7 @@ def read_facts(settings: Settings, session: "connection", now: datetime | None =
             metrics=_rows(cursor, METRICS), incidents=_if_there(cursor, "ops.incidents", INCIDENTS),
             scores=_if_there(cursor, "ops.scores", SCORES),
             manifest=manifest, catalog=catalog, graph=_newest_graph(settings, runs),
+            contracts=_newest_contracts(settings, runs),
         )  # fmt: skip
 
 
@@ -144,3 +147,13 @@ def _newest_graph(settings: Settings, runs: list[Row]) -> Graph:
         if path.exists():
             return read_graph(path)
     return Graph()
+
+
+def _newest_contracts(settings: Settings, runs: list[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for run in runs:
+        for path in sorted((settings.runs_dir / run["run_id"] / "dlt").glob("*.contract.json")):
+            source = path.name.removesuffix(".contract.json")
+            with suppress(OSError, ValueError):
+                found[source] = found.get(source) or json.loads(path.read_text())
+    return found

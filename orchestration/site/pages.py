@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from orchestration.site import words
 from orchestration.site.charts import chart
+from orchestration.site.contracts import promised
 from orchestration.site.facts import Facts, Row
 from orchestration.site.health import health
 from orchestration.site.lineage_page import lineage_page
@@ -48,7 +49,7 @@ def pages(facts: Facts, dbt_docs: bool) -> Iterator[tuple[str, str]]:
         facts: what is known.
         dbt_docs: whether dbt's docs lie in dbt/index.html.
     """
-    site = _Site(facts, dbt_docs)
+    site = Site(facts, dbt_docs)
     yield site.render("health.html", Page("index.html", "health", "Health"), health=health(facts))
     yield site.render("runs.html", Page("runs/index.html", "runs", "Runs"), runs=listed(facts))
     every = marts(facts)
@@ -57,6 +58,9 @@ def pages(facts: Facts, dbt_docs: bool) -> Iterator[tuple[str, str]]:
         page = Page(words.table_page(mart.name), "tables", mart.name)
         name = f"rows of {mart.name}"
         yield site.render("table.html", page, mart=mart, chart=chart(mart.volume, name))
+    if facts.contracts:
+        page = Page("tables/contracts.html", "tables", "What the sources promise")
+        yield site.render("contracts.html", page, sources=promised(facts))
     page = Page("lineage.html", "lineage", "Lineage")
     yield site.render("lineage.html", page, lineage=lineage_page(facts))
 
@@ -70,7 +74,7 @@ def page_of_run(facts: Facts, run: Row, folder: Path, dbt_docs: bool) -> str:
     """The page of one run; `folder` has its files."""
     page = Page(path_of_run(run), "runs", f"Run {run['run_id']}")
     view, known = run_page(facts, run, folder), set(mart_names(facts))
-    return _Site(facts, dbt_docs).render("run.html", page, view=view, known=known)[1]
+    return Site(facts, dbt_docs).render("run.html", page, view=view, known=known)[1]
 
 
 @cache
@@ -81,16 +85,16 @@ def look() -> str:
 
 
 @dataclass(frozen=True)
-class _Site:
+class Site:
+    """What every page of a site shows about it."""
+
     facts: Facts
     dbt_docs: bool
 
     def render(self, template: str, page: Page, **what: Any) -> tuple[str, str]:
-        text = (
-            _environment()
-            .get_template(template)
-            .render(page=page, site=self.facts, look=look(), dbt_docs=self.dbt_docs, **what)
-        )
+        """The path of a page, and its text."""
+        found, docs = _environment().get_template(template), self.dbt_docs
+        text = found.render(page=page, site=self.facts, look=look(), dbt_docs=docs, **what)
         return page.path, text
 
 

@@ -11,7 +11,7 @@ from orchestration.site.facts import Row, read_json
 from orchestration.site.words import moment, tone
 
 SHOWN = 60  # bars on a page; of the other nodes only their sum is told
-KEEPS = ("bad", "warn")  # tones that are always shown
+KEEPS = ("bad", "warn", "busy")  # tones that are always shown
 STAGES = {"extract": "dlt extract", "normalize": "dlt normalize", "load": "dlt load"}
 
 
@@ -54,7 +54,11 @@ class Timeline:
 
 
 def timeline(
-    run: Row, folder: Path, parents: Mapping[str, Sequence[str]], earlier: Sequence[Row]
+    run: Row,
+    folder: Path,
+    parents: Mapping[str, Sequence[str]],
+    earlier: Sequence[Row],
+    loading: Sequence[Bar] = (),
 ) -> Timeline:
     """The bars of a run.
 
@@ -63,11 +67,12 @@ def timeline(
         folder: its files, for dlt's trace.
         parents: what each dbt node reads, by unique id.
         earlier: records of runs before it, for what is usual.
+        loading: bars that stand under the ingestion, before dlt's own.
     """
     usual = _usual(earlier)
     ran = (node for node in run.get("nodes", []) if node["resource_type"] != "exposure")
     nodes = [_node(node, usual) for node in ran]
-    stages = [stage for load in run.get("loads", []) for stage in _stages(load, folder)]
+    stages = [stage for load in run.get("loads", []) for stage in dlt_stages(load, folder)]
     critical = critical_path(nodes, parents)
     nodes = [replace(node, critical=node.id in critical) for node in nodes]
     shown = sorted(nodes, key=lambda node: (not _must(node), -node.seconds))[:SHOWN]
@@ -77,7 +82,7 @@ def timeline(
     for step in run.get("steps", []):
         bars.append(_step(step, usual))
         if step["step"] == "ingest":
-            bars += stages
+            bars += [*loading, *stages]
         if step["step"] == "build":
             bars += _around(bars[-1], [node for node in nodes if node.id in kept])
     began, ended = moment(run["started_at"]), moment(run["finished_at"])
@@ -143,7 +148,7 @@ def _around(step: Bar, nodes: list[Bar]) -> list[Bar]:
     return [first, *nodes, last]
 
 
-def _stages(load: Row, folder: Path) -> list[Bar]:
+def dlt_stages(load: Row, folder: Path) -> list[Bar]:
     """dlt's own account of a load; its stages follow each other, so all are critical."""
     trace = read_json(folder / "dlt" / f"{load['source']}.trace.json")
     found = []

@@ -1,5 +1,6 @@
 """Load the sources into raw."""
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -82,6 +83,7 @@ def load_source(
             demo = demo_source(run.settings, moves=window is None)
             options["base_url"] = run.settings.base_url or stack.enter_context(demo)
         days = (window.since, window.until) if window else (None, None)
+        _keep_contract(run, name)
         run.events.load_started(record, *days)
         stack.callback(run.events.load_ended, record, partial(loaded_source, run, record))
         try:
@@ -109,6 +111,16 @@ def load_source(
                 raise interrupt from None
             raise IngestionStopped(str(error)) from error
     _tell(run, record)
+
+
+def _keep_contract(run: "Run", name: str) -> None:
+    """Put what the source promises now beside dlt's schema, for the record and the site."""
+    from ingestion.registry import contracts_of
+
+    folder = run.folder.path / "dlt"
+    folder.mkdir(parents=True, exist_ok=True)
+    promised = json.dumps([contract.promises() for contract in contracts_of(name)], indent=1)
+    (folder / f"{name}.contract.json").write_text(promised)
 
 
 def _watched(

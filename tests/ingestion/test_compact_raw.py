@@ -59,6 +59,7 @@ def live_a_day(peer: Peer, dice: random.Random) -> None:
     peer.tables["supplies"][0]["cost"] = dice.choice(["7", "8"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_states_from_the_cut_off_on_stay_whole_and_nothing_else_does(
     peer, server, followed, load_into, seed

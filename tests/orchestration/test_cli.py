@@ -18,7 +18,8 @@ from tests.newcomer import copy_project, ecluse, environment
 COMMANDS = {
     "run", "ingest", "deploy", "publish", "versions", "rollback", "replay", "diff", "compact",
     "grants", "quarantine", "drift", "status", "runs", "env", "psql", "docs", "stop", "settings",
-    "demo-api", "lineage", "impact", "trace", "incidents", "alerts", "quality", "openlineage",
+    "demo-api", "lineage", "impact", "incidents", "alerts", "quality", "openlineage", "serve",
+    "trace",
 }  # fmt: skip
 
 

@@ -27,6 +27,7 @@ from tests.newcomer import copy_project, ecluse, environment, settings_for
 from tests.orchestration.conftest import Guests
 from tests.orchestration.marts import build, release, switch
 
+pytestmark = pytest.mark.slow  # a dbt command each
 LATER = date(2026, 2, 1)
 # A shop of which an order and a customer change with every load, as dlt would have left it.
 RAW = """
@@ -246,7 +247,6 @@ def ask(shop: Shop, answer: str) -> str:
     return done.stdout
 
 
-@pytest.mark.slow
 def test_at_a_terminal_it_asks(shop: Shop) -> None:
     shop.load(1, 2, 3)
     said = ask(shop, "n\n")
@@ -258,7 +258,6 @@ def test_at_a_terminal_it_asks(shop: Shop) -> None:
     assert "There is nothing to remove." in ask(shop, "")
 
 
-@pytest.mark.slow
 def test_a_script_must_say_yes(shop: Shop) -> None:
     shop.load(1, 2, 3)
     args = ("compact", "--before", str(LATER))

@@ -97,6 +97,7 @@ def killer(warehouse: Warehouse) -> Iterator[threading.Thread]:
     thread.join()
 
 
+@pytest.mark.slow
 def test_a_build_whose_connection_is_cut_is_begun_again_and_published(
     pipe: SmallPipe, killer: threading.Thread
 ) -> None:
@@ -110,6 +111,7 @@ def test_a_build_whose_connection_is_cut_is_begun_again_and_published(
     assert kept == [("build", [fault]), ("publish", [])]
 
 
+@pytest.mark.slow
 def test_a_catalog_whose_connection_is_cut_is_made_again(
     pipe: SmallPipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +132,7 @@ def test_a_catalog_whose_connection_is_cut_is_made_again(
     assert (run.record.status, run.record.exit_code) == ("published", 0)
 
 
+@pytest.mark.slow
 def test_a_deadlock_in_a_model_is_tried_again_and_one_for_ever_is_not(pipe: SmallPipe) -> None:
     # as dbt hands it on: an error of the model with Postgres' own words
     query(
