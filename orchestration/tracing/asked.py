@@ -26,7 +26,7 @@ where {key} order by t._dlt_load_id desc, to_jsonb(t) ->> '_dlt_valid_to' desc n
 """
 
 
-def find_mart(marts: Mapping[str, str], name: str) -> str:
+def find_mart(marts: Sequence[str], name: str) -> str:
     """The mart of that name, with or without its schema.
 
     Raises:

@@ -61,9 +61,9 @@ def trace(
         try:
             views = Views(cursor, version, marts_of(cursor, version), manifest)
             name = find_mart(views.marts, mart)
-            stored = views.stored(views.marts[name])
+            stored = views.stored(f"{LIVE}.{name}")
             key = read_key(cursor, stored, given)
-            found = list(Walk(cursor, views).back(views.marts[name], key))
+            found = list(Walk(cursor, views).back(f"{LIVE}.{name}", key))
             if not found or not found[0][2]:
                 raise ConfigurationError(where_else(cursor, graph, version, stored, key))
             tables = tuple(_table(cursor, graph, each, limit, clear) for each in found)

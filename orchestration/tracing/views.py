@@ -53,31 +53,31 @@ class Views:
     _schema: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Models by what SQL calls them."""
+        """Models by their relation."""
         nodes = self.manifest["nodes"].values()
-        self.models = {key_of(node): node for node in nodes if node["resource_type"] == "model"}
+        models = [node for node in nodes if node["resource_type"] == "model"]
+        self.models = {_published(key_of(node)): node for node in models}
 
     @property
-    def marts(self) -> dict[str, str]:
-        """Name of a mart to what SQL calls it."""
+    def marts(self) -> list[str]:
+        """Their names, without the schema."""
         split = (name.rpartition(".") for name in self.models)
-        return {table: f"{schema}.{table}" for schema, _, table in split if schema in MARTS}
+        return [table for schema, _, table in split if schema == LIVE]
 
     def stored(self, name: str) -> tuple[str, str]:
         """Schema and table in which the rows of a relation stand."""
         schema, _, table = name.rpartition(".")
-        if schema not in MARTS:
-            return schema, table
-        return (self.version.clear_schema if self.masked.get(table) else LIVE), table
+        clear = schema == LIVE and self.masked.get(table)
+        return (self.version.clear_schema if clear else schema), table
 
-    def of(self, name: str) -> str:
-        """The view of what SQL calls `name`; when it is first asked for, all behind it is made."""
+    def of(self, called: str) -> str:
+        """The view of what SQL calls so; when it is first asked for, all behind it is made."""
+        name, (schema, _, table) = _published(called), called.rpartition(".")
         if name not in self._names:
-            self._names[name] = view = self._of_model(name) or self._of_table(name)
-            schema, _, table = name.rpartition(".")
-            columns = dict.fromkeys(self.places[view].columns, "text")
-            self._schema.setdefault(schema, {})[table] = columns
-        return self._names[name]
+            self._names[name] = self._of_model(name) or self._of_table(name)
+        view = self._names[name]
+        self._schema.setdefault(schema, {})[table] = dict.fromkeys(self.places[view].columns, "")
+        return view
 
     def _of_model(self, name: str) -> str | None:
         import psycopg2
@@ -110,7 +110,7 @@ class Views:
                 table.set("this", exp.to_identifier(view))
                 table.set("db", None)
                 table.set("catalog", None)
-            if not part and name in self.marts.values():
+            if not part and name.startswith(f"{LIVE}."):
                 return self._of_table(name, sql)
             views[part] = self._create(sql.sql(dialect="postgres"), name, part, sql)
         return views[""]
@@ -127,7 +127,11 @@ class Views:
         self.cursor.execute(f"create temporary view {view} as {sql}")
         self.cursor.execute(f"select * from {view} limit 0")  # noqa: S608 - a name
         columns = tuple(column.name for column in self.cursor.description or ())
-        schema, _, table = name.rpartition(".")
-        relation = f"{LIVE}.{table}" if schema in MARTS else name
-        self.places[view] = Place(view, columns, relation, part, query)
+        self.places[view] = Place(view, columns, name, part, query)
         return view
+
+
+def _published(name: str) -> str:
+    """A mart by the name that it is published under; a deployment reads some where they are."""
+    schema, _, table = name.rpartition(".")
+    return f"{LIVE}.{table}" if schema in MARTS else name
