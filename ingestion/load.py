@@ -47,6 +47,7 @@ class LoadRecord:
     received: dict[str, int] = field(default_factory=dict)  # resource -> rows the API sent
     pages: dict[str, int] = field(default_factory=dict)  # resource -> pages fetched
     endpoints: dict[str, str] = field(default_factory=dict)  # resource -> its URL, no secrets
+    queries: dict[str, str] = field(default_factory=dict)  # resource -> what its first page asked
     retries: list[str] = field(default_factory=list)  # faults of the API that a retry got over
     mended: dict[str, int] = field(default_factory=dict)  # table -> rows a dead load had left
     dropped: list[str] = field(default_factory=list)  # packages of a dead load, never to be loaded

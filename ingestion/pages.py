@@ -25,6 +25,7 @@ from requests.exceptions import ConnectionError as NoConnection
 
 from ingestion.errors import SourceFailed, WrongSetting
 
+PAGE = "_page"  # the column of raw: on which page a row came; null if from the quarantine
 _rows = msgspec.json.Decoder(list[msgspec.Raw])
 
 # status -> what it means and what to do; any other status gets the general sentence

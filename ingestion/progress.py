@@ -35,7 +35,9 @@ class Progress(Collector):
         record = self._record
         record.pages[page.resource] = record.pages.get(page.resource, 0) + 1
         record.received[page.resource] = record.received.get(page.resource, 0) + len(page.rows)
-        record.endpoints.setdefault(page.resource, page.url.partition("?")[0])
+        endpoint, _, query = page.url.partition("?")
+        record.endpoints.setdefault(page.resource, endpoint)
+        record.queries.setdefault(page.resource, query)
         rows, pages = record.received[page.resource], record.pages[page.resource]
         self._watch("extract", page.resource, rows, pages)
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ingestion.load import LoadRecord
 
 REJECTED = "__rejected"
+QUARANTINE = "quarantine"  # stands as the URL of pages that come from here
 SHOWN = 3  # broken rows named in a sentence; all are counted
 PAGE_SIZE = 5_000  # of rows that are replayed
 MOMENT = pa.timestamp("us", tz="UTC")
@@ -135,7 +136,7 @@ class Aside:
             received = self.quarantine.record.received
             received[table] = received.get(table, 0) + len(part)
             rows = [msgspec.Raw(each.content.encode()) for each in part]
-            yield Page(table, number, "quarantine", rows)
+            yield Page(table, number, QUARANTINE, rows)
 
     def settle(self, client: SqlClientBase[Any]) -> None:
         """After the load: write down what has left the quarantine, and why the rest stays."""

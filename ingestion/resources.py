@@ -21,8 +21,8 @@ from ingestion.contract import Contract
 from ingestion.decode import decode
 from ingestion.keys import keys_of
 from ingestion.known_rows import count_current, current_ids, current_rows
-from ingestion.pages import Page
-from ingestion.quarantine import Aside, Quarantine, marked
+from ingestion.pages import PAGE, Page
+from ingestion.quarantine import QUARANTINE, Aside, Quarantine, marked
 from ingestion.sift import Sifted, sift
 
 Fetch = Callable[..., Iterator[Page]]
@@ -130,10 +130,11 @@ def cursor_resource(
             own, tables = _only(fresh, own, tables)
         # a table must exist after the first load even if the API had no rows for it
         children = sifted.contract.children
-        parts = [(sifted.contract, own), *((child, tables[child.table]) for _, child in children)]
-        for part, table in parts:
-            if table.num_rows or walk.first:
-                yield _marked(part, table)
+        if own.num_rows or walk.first:
+            yield _marked(sifted.contract, own, page)
+        for _, child in children:
+            if tables[child.table].num_rows or walk.first:
+                yield _marked(child, tables[child.table])
 
     # fetched beside the decoding; the snapshots are small, and wait in the main thread
     fetched = dlt.resource(pages, name=f"{contract.table}_pages", selected=False, parallelized=True)
@@ -173,7 +174,7 @@ def snapshot_resource(
             table, conflicts = _first_of_each_key(page, sifted, seen)
             yield from _set_aside(aside, page, sifted, [*sifted.breaches, *conflicts])
             if table.num_rows:
-                yield _marked(sifted.contract, table)
+                yield _marked(sifted.contract, table, page)
         current = 0 if any_rows or allow_empty else count_current(contract)
         if current:
             empty = (
@@ -184,15 +185,14 @@ def snapshot_resource(
                 f"{empty}. Nothing was changed. If they are really gone, say so with "
                 f"`.venv/bin/ecluse ingest --allow-empty {contract.table}`.",
             )
+        again = Page(contract.table, 0, QUARANTINE, [])  # what raw holds already: of no page
         # whoever is not in a snapshot is gone: not so who is in the quarantine
         if aside.again or aside.nameless:  # any of them, for all that we know
-            yield _marked(contract, current_rows(contract, None, list(seen)))
+            yield _marked(contract, current_rows(contract, None, list(seen)), again)
         elif aside.keys:
-            yield _marked(contract, current_rows(contract, list(aside.keys), list(seen)))
+            yield _marked(contract, current_rows(contract, list(aside.keys), list(seen)), again)
         elif not seen:  # creates the table, or retires all its rows
-            yield _marked(
-                contract, decode(Page(contract.table, 1, "", []), contract)[contract.table]
-            )
+            yield _marked(contract, decode(again, contract)[contract.table], again)
 
     disposition: Any = {
         "disposition": "merge",
@@ -253,11 +253,19 @@ def _first_of_each(ids: pa.Array, before: Sequence[set[str]] = ()) -> pa.Array:
     return pc.equal(found, pa.array(range(start, start + len(ids)), pa.int32()))
 
 
-def _marked(contract: Contract, table: pa.Table) -> Any:
+def _marked(contract: Contract, table: pa.Table, page: Page | None = None) -> Any:
+    """A table on its way to raw; rows of an endpoint, not nested ones, say which page they were on.
+
+    A number for each row is all it takes: with the row's load id it leads to the request.
+    """
     # hints travel with the rows: those of the resource would be given to its child table too
     columns: Any = [
         *contract.hints(),
         {"name": "_dlt_id", "data_type": "text", "nullable": False},
     ]
+    if page:
+        number = pa.scalar(None if page.url == QUARANTINE else page.number, pa.int32())
+        table = table.append_column(PAGE, pa.repeat(number, table.num_rows))
+        columns.append({"name": PAGE, "data_type": "bigint", "precision": 32, "nullable": True})
     hints = dlt.mark.make_hints(table_name=contract.table, columns=columns)
     return dlt.mark.with_hints(table, hints, create_table_variant=True)

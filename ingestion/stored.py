@@ -4,7 +4,7 @@ Whoever is shown a row sees `***` where its contract has personal data, and in c
 know of a table that has any; a row that comes back so keeps what it had there.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -68,6 +68,26 @@ def waiting_rows(cursor: "cursor", source: str, table: str) -> list[dict[str, An
             if row["released_at"] is None]  # fmt: skip
 
 
+def came_back(
+    cursor: "cursor", source: str, contract: Contract, key: str, clear: bool = False
+) -> dict[str, Any] | None:
+    """The row of the quarantine that was replayed last as the row of this key; masked or clear."""
+    for row in _rows(cursor, source, contract) if _is_there(cursor, source, contract) else ():
+        if row["key"] == key and (row["released_how"] or "").startswith("replayed"):
+            return row if clear else _masked(row, contract)
+    return None
+
+
+def holding(cursor: "cursor", source: str, values: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """Rows that wait in quarantine and have these values as their key or in it: table and row."""
+    key = "\x1f".join(values)
+    for contract in _quarantined(cursor, source):
+        for row in _rows(cursor, source, contract):
+            held = all(msgspec.json.encode(value).decode() in row["content"] for value in values)
+            if row["released_at"] is None and (row["key"] == key or held):
+                yield contract.table, _masked(row, contract)
+
+
 def replayable(
     cursor: "cursor", source: str, table: str | None, fixed: Mapping[str, str] | None = None
 ) -> dict[str, list[Again]]:
@@ -114,10 +134,12 @@ def _newest(
 
 
 def _quarantined(cursor: "cursor", source: str) -> Iterator[Contract]:
-    for contract in contracts_of(source):
-        cursor.execute("select to_regclass(%s)", (f"raw_{source}.{contract.table}{REJECTED}",))
-        if cursor.fetchone() != (None,):
-            yield contract
+    return (each for each in contracts_of(source) if _is_there(cursor, source, each))
+
+
+def _is_there(cursor: "cursor", source: str, contract: Contract) -> bool:
+    cursor.execute("select to_regclass(%s)", (f"raw_{source}.{contract.table}{REJECTED}",))
+    return bool(cursor.fetchone() != (None,))
 
 
 def _names(source: str, table: str) -> dict[str, sql.Composable]:
@@ -140,12 +162,19 @@ def _masked(row: dict[str, Any], contract: Contract) -> dict[str, Any]:
     hidden, _, name = row["path"].rpartition("].")[2].rpartition(" ")
     known = {c.name for part in (contract, *dict(contract.children).values()) for c in part.columns}
     secret = hidden != "key" and (name in _secrets(contract) or name not in known)
-    try:
-        content = msgspec.json.encode(_hide(msgspec.json.decode(row["content"]), contract)).decode()
-    except msgspec.DecodeError:
-        content = MASK
+    content = hide_secrets(row["content"], contract)
     value = MASK if secret and row["value"] is not None else row["value"]
     return row | {"content": content, "value": value}
+
+
+def hide_secrets(content: str, contract: Contract) -> str:
+    """The JSON of a row with *** for its personal data, and for what its contract does not know."""
+    if not _secrets(contract):
+        return content
+    try:
+        return msgspec.json.encode(_hide(msgspec.json.decode(content), contract)).decode()
+    except msgspec.DecodeError:
+        return MASK
 
 
 def _secrets(contract: Contract) -> set[str]:

@@ -106,6 +106,7 @@ def load_table_rows(load: Any) -> list[dict[str, Any]]:
             "source": load.source,
             "table_name": table,
             "endpoint": load.endpoints.get(table),
+            "query": load.queries.get(table),
             "pages": load.pages.get(table, 0),
             "rows_received": load.received.get(table, 0),
             "rows_loaded": load.loaded.get(table, 0),

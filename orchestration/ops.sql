@@ -238,6 +238,7 @@ alter table ops.loads add column if not exists warned text[] not null default '{
 alter table ops.load_tables add column if not exists rows_rejected bigint not null default 0;
 alter table ops.load_tables add column if not exists rows_released bigint not null default 0;
 alter table ops.runs add column if not exists lineage text;
+alter table ops.load_tables add column if not exists query text;
 
 comment on table ops.runs is 'One row a run: what it was, how it ended, from which commit';
 comment on table ops.steps is 'The steps of a run, in order';

@@ -72,7 +72,8 @@ def shop(server: Warehouse, first: tuple[Warehouse, dict]) -> Warehouse:
 
 def contents(warehouse: Warehouse) -> dict[str, list[tuple]]:
     """Every mart as sorted text: equal only if each value is."""
-    return {mart: query(warehouse, f"select t::text from marts.{mart} t order by 1")
+    row = "(to_jsonb(t) - '_dlt_load_id')::text"  # which no two warehouses have in common
+    return {mart: query(warehouse, f"select {row} from marts.{mart} t order by 1")
             for mart in MARTS}  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from orchestration.cli import (
     openlineage,
     pipe,
     quarantine,
+    trace,
     versions,
 )
 from orchestration.errors import OK, EcluseError, interrupt_code
@@ -40,7 +41,8 @@ def ecluse() -> None:
 
 
 ROOMS = (
-    pipe, quarantine, incidents, drift, versions, history, access, lineage, openlineage, look,
+    pipe, quarantine, incidents, drift, versions, history, access, lineage, trace, openlineage,
+    look,
 )  # fmt: skip
 for room in ROOMS:
     for command in room.COMMANDS:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 COLUMNS = Path(__file__).with_name("columns.sql").read_text()
 LOAD_ID = "_dlt_load_id"
+OF_THE_LOADER = {LOAD_ID, "_page"}  # say how a row came, and nothing of the shop
 SAMPLE = 20_000
 CATEGORIES, LONGEST = 10, 60  # more values, or longer ones, are no categories
 QUANTILES = ("p05", "p50", "p95")
@@ -92,7 +93,7 @@ def measure(cursor: "cursor", table: Table, load_ids: list[str] | None = None) -
     from psycopg2 import sql
 
     cursor.execute(COLUMNS, {"schema": table.schema, "table": table.table})
-    columns = [_column(table, *row) for row in cursor.fetchall()]
+    columns = [_column(table, *row) for row in cursor.fetchall() if row[0] not in OF_THE_LOADER]
     if not columns:
         return []
     name = sql.Identifier(table.schema, table.table)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 REJECTED = "__rejected"
 ROW = "$"
 # what stands in a quarantine: of the row that broke its contract, and of where it was found
+OF_THE_LOADER = ("_dlt_", "_page")  # columns of raw that the API has not sent
 OF_THE_ROW = ("content", "reason", "path", "value", "_dlt_id")
 OF_THE_LOAD = ("run_id", "endpoint", "page", "row_number", "first_seen_at", "released_at",
                "released_by", "released_how", "_dlt_load_id")  # fmt: skip
@@ -93,11 +94,14 @@ def _paths(contract: "Contract", prefix: str, raw: Node) -> Iterator[Column]:
     if prefix != ROW:
         yield Column(prefix, "list", f"The list that becomes {contract.table}.")
     promised = {each.name for each in contract.columns}
+    personal = any(each.pii for each in contract.columns)  # so may be what nobody knows
     for each in contract.columns:
         yield Column(f"{prefix}.{each.name}", each.type, each.expectation(), each.pii)
     for column in raw.columns:
-        if column.name not in promised and not column.name.startswith("_dlt_"):
-            yield Column(f"{prefix}.{column.name}", "", "not in the contract", column.pii)
+        if column.name not in promised and not column.name.startswith(OF_THE_LOADER):
+            yield Column(
+                f"{prefix}.{column.name}", "", "not in the contract", column.pii or personal
+            )
 
 
 def _edges(endpoint: str, paths: list[Column], prefix: str, raw: Node) -> Iterator[Edge]:

@@ -125,7 +125,7 @@ def test_two_versions_in_one_load_have_one_winner_and_its_items_stay(peer, follo
     # the macros take the lower hash; a doubled row has its items twice, and both are the winner
     run(followed,
         "insert into raw_jaffle_shop.orders select id, customer_id, store_id, ordered_at, 999, "
-        "tax_paid, order_total, '~higher', _dlt_load_id from raw_jaffle_shop.orders "
+        "tax_paid, order_total, '~higher', _page, _dlt_load_id from raw_jaffle_shop.orders "
         "where id = 'o1'",
         "insert into raw_jaffle_shop.orders__items (id, order_id, sku, _dlt_id, _dlt_parent_id, "
         f"_dlt_load_id) values ('x', 'o1', 'JAF-001', 'x', '~higher', '{load}')",
@@ -148,7 +148,7 @@ def test_what_an_unfinished_load_left_outdates_nothing_and_is_healed_later(
     half = f"{float(newest) - 0.0001:.6f}"  # a load of before the cut-off that never completed
     run(there_and_back,
         "insert into raw_jaffle_shop.orders select id, customer_id, store_id, ordered_at, 999, "
-        f"tax_paid, order_total, 'dead-' || id, '{half}' from raw_jaffle_shop.orders",
+        f"tax_paid, order_total, 'dead-' || id, _page, '{half}' from raw_jaffle_shop.orders",
         RETIRED, REPLACED)  # fmt: skip
     compact(there_and_back, second)
     assert query(there_and_back, "select count(distinct id) from raw_jaffle_shop.orders "

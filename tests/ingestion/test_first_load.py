@@ -92,6 +92,13 @@ def test_every_item_finds_its_order(raw):
     assert query(raw, sql) == [(0,)]
 
 
+@pytest.mark.parametrize("table", ["orders", "customers", "supplies"])
+def test_every_row_says_on_which_page_it_came(raw, record, table):
+    sql = f"select min(_page), count(distinct _page) from raw_jaffle_shop.{table}"
+    assert query(raw, sql) == [(1, record.pages[table])]
+    assert "page_size=" in record.queries[table]
+
+
 def test_the_endpoint_items_is_left_out_unless_asked_for(raw, record):
     assert query(raw, "select to_regclass('raw_jaffle_shop.items')") == [(None,)]
     assert "items" not in record.received

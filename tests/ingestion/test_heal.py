@@ -24,7 +24,8 @@ def run(warehouse, *statements):
 ORDERS_OF_THE_DEAD = f"""
     insert into raw_jaffle_shop.orders
     select
-        id, customer_id, store_id, ordered_at, 999, tax_paid, order_total, 'dead-' || id, '{DEAD}'
+        id, customer_id, store_id, ordered_at, 999, tax_paid, order_total, 'dead-' || id, _page,
+        '{DEAD}'
     from raw_jaffle_shop.orders limit 2
 """
 ITEMS_OF_THE_DEAD = f"""

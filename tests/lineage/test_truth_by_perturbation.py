@@ -17,12 +17,12 @@ from tests.lineage.demo import Demo, attempt, make_demo
 pytestmark = pytest.mark.slow
 
 SHIFTS = {
-    "bigint": "{c} + 7", "boolean": "not {c}", "character varying": "{c} || 'x'",
-    "numeric": "{c} / 2", "timestamp": "{c} + interval '40 days'",
+    "bigint": "{c} + 7", "integer": "{c} + 7", "boolean": "not {c}", "numeric": "{c} / 2",
+    "character varying": "{c} || 'x'", "timestamp": "{c} + interval '40 days'",
 }  # fmt: skip
 CONSTANTS = {
-    "bigint": "1", "boolean": "true", "character varying": "(select min({c}) from {t})",
-    "numeric": "0.01", "timestamp": "(select min({c}) from {t})",
+    "bigint": "1", "integer": "1", "boolean": "true", "numeric": "0.01",
+    "character varying": "(select min({c}) from {t})", "timestamp": "(select min({c}) from {t})",
 }  # fmt: skip
 # the values of other rows: of the one after it, and those of the mirrored order
 SHUFFLE = """update {t} as t set {c} = s.value from (

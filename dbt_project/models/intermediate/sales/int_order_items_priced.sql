@@ -20,7 +20,8 @@ priced as (
         products.product_price,
         products.supply_cost,
         coalesce(products.is_food_item, false) as is_food_item,
-        coalesce(products.is_drink_item, false) as is_drink_item
+        coalesce(products.is_drink_item, false) as is_drink_item,
+        order_items._dlt_load_id
     from order_items
     left join products on order_items.product_id = products.product_id
 

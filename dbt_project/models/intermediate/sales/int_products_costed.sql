@@ -26,7 +26,8 @@ costed as (
         products.product_price,
         products.is_food_item,
         products.is_drink_item,
-        coalesce(supplies_summed.supply_cost, 0) as supply_cost
+        coalesce(supplies_summed.supply_cost, 0) as supply_cost,
+        products._dlt_load_id
     from products
     left join supplies_summed on products.product_id = supplies_summed.product_id
 

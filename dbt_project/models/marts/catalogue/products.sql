@@ -34,7 +34,8 @@ joined as (
         coalesce(items_summed.count_units_sold, 0) * products.product_price
             as sales_at_list_price,
         items_summed.first_ordered_at,
-        items_summed.last_ordered_at
+        items_summed.last_ordered_at,
+        products._dlt_load_id
     from products
     left join items_summed on products.product_id = items_summed.product_id
 

@@ -17,7 +17,8 @@ joined as (
         supplies.supply_cost,
         supplies.is_perishable,
         coalesce(products.count_units_sold, 0) as count_units_used,
-        coalesce(products.count_units_sold, 0) * supplies.supply_cost as cost_of_units_used
+        coalesce(products.count_units_sold, 0) * supplies.supply_cost as cost_of_units_used,
+        supplies._dlt_load_id
     from supplies
     left join products on supplies.product_id = products.product_id
 

@@ -36,7 +36,8 @@ joined as (
         orders_summed.last_ordered_at,
         coalesce(orders_summed.lifetime_spend_pretax, 0) as lifetime_spend_pretax,
         coalesce(orders_summed.lifetime_tax_paid, 0) as lifetime_tax_paid,
-        coalesce(orders_summed.lifetime_spend, 0) as lifetime_spend
+        coalesce(orders_summed.lifetime_spend, 0) as lifetime_spend,
+        customers._dlt_load_id
     from customers
     left join orders_summed on customers.customer_id = orders_summed.customer_id
 

@@ -19,7 +19,8 @@ joined as (
         order_items.product_price,
         order_items.supply_cost,
         order_items.is_food_item,
-        order_items.is_drink_item
+        order_items.is_drink_item,
+        order_items._dlt_load_id
     from order_items
     left join orders on order_items.order_id = orders.order_id
 

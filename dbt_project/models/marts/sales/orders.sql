@@ -34,7 +34,8 @@ joined as (
         coalesce(items_summed.order_cost, 0) as order_cost,
         coalesce(items_summed.count_order_items, 0) as count_order_items,
         coalesce(items_summed.count_food_items, 0) as count_food_items,
-        coalesce(items_summed.count_drink_items, 0) as count_drink_items
+        coalesce(items_summed.count_drink_items, 0) as count_drink_items,
+        orders._dlt_load_id
     from orders
     left join items_summed on orders.order_id = items_summed.order_id
 

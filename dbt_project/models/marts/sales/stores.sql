@@ -33,7 +33,8 @@ joined as (
         orders_summed.last_ordered_at,
         coalesce(orders_summed.lifetime_sales_pretax, 0) as lifetime_sales_pretax,
         coalesce(orders_summed.lifetime_tax_paid, 0) as lifetime_tax_paid,
-        coalesce(orders_summed.lifetime_sales, 0) as lifetime_sales
+        coalesce(orders_summed.lifetime_sales, 0) as lifetime_sales,
+        stores._dlt_load_id
     from stores
     left join orders_summed on stores.store_id = orders_summed.store_id
 

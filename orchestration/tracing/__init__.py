@@ -1,0 +1,1 @@
+"""Walk one row of a mart back to the rows of raw, and to the request that brought them."""
