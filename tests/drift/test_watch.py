@@ -79,8 +79,9 @@ def test_what_drifts_is_a_note_with_table_metric_value_and_band(mart: Mart) -> N
     run = mart.run(400)
     worst = next(row for row in run.record.drifts if row["metric"] == "rows")
     assert (worst["table_name"], worst["value"], worst["state"]) == ("marts.orders", 400, "anomaly")
-    (note,) = run.record.notes
+    note, incident = run.record.notes
     assert note.startswith("marts.orders drifts: ")
+    assert incident.startswith("incident 1 opened: marts.orders drifts: ")
     assert "expected " in note
     again = mart.run(400)
     assert again.record.notes[0].startswith("marts.orders still drifts: ")

@@ -127,7 +127,8 @@ def test_what_a_dead_build_left_in_the_chamber_is_dropped_and_said(pipe: SmallPi
     load(pipe.warehouse, 9)
     as_run(pipe, "third", "run")
     assert record(pipe, "third")["notes"] == [
-        "dropped the marts that run second had built and not published"
+        "dropped the marts that run second had built and not published",
+        "incident 1 is over: the test passes",
     ]
 
 
