@@ -1,8 +1,9 @@
 """`ecluse trace`: one row of a mart, the rows behind it, and where they came from."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from psycopg2 import DataError, sql
@@ -19,6 +20,8 @@ from orchestration.tracing.walk import Walk
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection, cursor
+
+MANIFEST = Path("dbt", "manifest.json")
 
 
 @dataclass(frozen=True)
@@ -108,11 +111,24 @@ def _published(session: "connection", settings: Settings) -> tuple[Version, dict
     if not any(version.schema == LIVE for version in versions):
         raise ConfigurationError("No marts are published yet: `make run` publishes them.")
     version = find(versions, "live")
-    folder = settings.runs_dir / (version.run_id or "unknown")
-    for path in (manifest := folder / "dbt" / "manifest.json", folder / LINEAGE):
+    folders = [settings.runs_dir / (each.run_id or "unknown")
+               for each in versions if each.number <= version.number]  # fmt: skip
+    for path in (folders[0] / MANIFEST, folders[0] / LINEAGE):
         if not path.exists():
             raise ConfigurationError(
                 f"What version {version.number} is made of is not known here: {path} is missing. "
                 "Trace where that run was, or publish from here: `.venv/bin/ecluse run`."
             )
-    return version, json.loads(manifest.read_text()), read_graph(folder / LINEAGE)
+    return version, whole_manifest(folders), read_graph(folders[0] / LINEAGE)
+
+
+def whole_manifest(folders: Iterable[Path]) -> dict[str, Any]:
+    """The first manifest; a deployment compiles what has changed, the rest is in older ones."""
+    paths = (folder / MANIFEST for folder in folders)
+    manifest, *older = (json.loads(path.read_text()) for path in paths if path.exists())
+    for each in older:
+        for id_, node in manifest["nodes"].items():
+            then = each["nodes"].get(id_, {})
+            if not node.get("compiled_code") and then.get("checksum") == node["checksum"]:
+                node["compiled_code"] = then.get("compiled_code")
+    return manifest

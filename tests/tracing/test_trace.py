@@ -15,7 +15,7 @@ from orchestration.environment import tool_environment
 from orchestration.errors import ConfigurationError
 from orchestration.settings import Settings
 from orchestration.tracing.shown import in_words
-from orchestration.tracing.trace import Table, Trace, trace
+from orchestration.tracing.trace import Table, Trace, trace, whole_manifest
 from orchestration.warehouse import Warehouse
 from tests.databases import make_database, query
 from tests.ingestion.peer import Peer
@@ -253,6 +253,20 @@ def test_a_terminal_is_told_of_the_request_the_json_and_the_versions(shop: Shop)
     assert "replayed, edited by hand by run by hand; first came on page 3" in "\n".join(
         in_words(shop.trace("orders", "o8"))
     )
+
+
+def test_what_a_deployment_has_not_compiled_is_read_from_the_version_before(tmp_path: Path) -> None:
+    runs = {
+        "deployment": {"a": ("new", "1"), "b": (None, "2"), "c": (None, "3")},
+        "run": {"a": ("old", "0"), "b": ("then", "2"), "c": ("changed", "0")},
+    }
+    for name, nodes in runs.items():
+        (tmp_path / name / "dbt").mkdir(parents=True)
+        made = {id_: {"compiled_code": sql, "checksum": sum_} for id_, (sql, sum_) in nodes.items()}
+        (tmp_path / name / "dbt" / "manifest.json").write_text(json.dumps({"nodes": made}))
+    folders = [tmp_path / name for name in ("deployment", "gone", "run")]
+    found = whole_manifest(folders)["nodes"]
+    assert [node["compiled_code"] for node in found.values()] == ["new", "then", None]
 
 
 def test_before_anything_is_published_there_is_nothing_to_trace(
