@@ -19,6 +19,8 @@ from orchestration.warehouse import Warehouse
 from tests.databases import make_database
 from tests.orchestration.small import SmallPipe, load
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def artifacts(server: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:

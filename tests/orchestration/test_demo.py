@@ -9,6 +9,8 @@ import requests
 from orchestration.demo import demo_source
 from orchestration.settings import ROOT, Settings, load_settings
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:

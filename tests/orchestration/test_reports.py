@@ -20,6 +20,8 @@ from orchestration.warehouse import Warehouse
 from tests.databases import make_database
 from tests.orchestration.small import SmallPipe, load
 
+pytestmark = pytest.mark.slow
+
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
