@@ -1,9 +1,14 @@
 """What can stop a run: one sentence each, and the exit code a script can rely on."""
 
+import re
 import signal
 from collections.abc import Iterator
 
 OK, BROKEN, USAGE, BAD_DATA, LOCKED = 0, 1, 2, 3, 4
+# What Postgres quotes of the data: the row that broke a constraint, where nobody knows the end of a
+# value, and what could not be read: invalid input syntax for type integer: "Smith".
+DETAIL = re.compile(r"(Failing row contains |\)=)\(.*", re.DOTALL)
+QUOTED = re.compile(r'(?<=: )"[^"]*"|(?<=value )"[^"]*"')
 
 
 class EcluseError(Exception):
@@ -99,3 +104,8 @@ class RunLocked(EcluseError):
     """Another run holds this warehouse."""
 
     exit_code = LOCKED
+
+
+def without_values(text: str) -> str:
+    """A message of Postgres without the values of the row that it is about."""
+    return QUOTED.sub('"***"', DETAIL.sub(r"\1(***)", text))

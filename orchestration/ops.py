@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration.records import ABORTED, DEAD, PUBLISHED, RUNNING, RunRecord
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import connection
+    from psycopg2.extensions import connection, cursor
 
 DDL = Path(__file__).with_name("ops.sql")
 RUN_COLUMNS = (
@@ -34,6 +35,28 @@ def create_tables(session: "connection") -> None:
             cursor.execute(ddl)
             cursor.execute("comment on schema ops is %s", (made,))
             cursor.execute("commit")
+
+
+@contextmanager
+def transaction(session: "connection") -> Iterator["cursor"]:
+    """A transaction on an autocommit session: committed at the end, rolled back on an error."""
+    import psycopg2
+
+    with session.cursor() as cursor:
+        cursor.execute("begin")
+        try:
+            yield cursor
+            cursor.execute("commit")
+        except BaseException:
+            with suppress(psycopg2.Error):
+                cursor.execute("rollback")
+            raise
+
+
+def rows_of(cursor: "cursor") -> list[dict[str, Any]]:
+    """The rows of the query that was executed last: column to value."""
+    names = [column.name for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def save_run(session: "connection", record: RunRecord) -> None:

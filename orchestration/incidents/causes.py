@@ -3,13 +3,12 @@
 A cause that was not looked at is neither: a run that never came to its tests says nothing of them.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from orchestration.drift.metrics import LAG
-from orchestration.errors import BAD_DATA, LOCKED, OK
+from orchestration.errors import BAD_DATA, LOCKED, OK, without_values
 from orchestration.incidents.project import Project
 from orchestration.records import CANCELLED, RunRecord
 
@@ -19,8 +18,6 @@ LOADING = {"run", "ingest"}
 PASSED, FAILED, BROKE = {"pass", "success"}, {"fail", "warn"}, {"error", "runtime error"}
 KILLED, WAREHOUSE = "run:killed", "run:warehouse"
 TERMINATED = 128 + 15
-# What Postgres quotes of the data: invalid input syntax for type integer: "Smith"
-VALUE = re.compile(r'(?<=: )"[^"]*"|(?<=value )"[^"]*"|=\([^)]*\)')
 
 
 @dataclass(frozen=True)
@@ -113,7 +110,7 @@ def broken(record: RunRecord, project: Project) -> Iterator[Cause]:
             if load.error and not load.exceeded:
                 yield Cause(
                     f"run:ingest:{load.source}", "run", ERROR,
-                    f"source {load.source} could not be loaded: {without_values(load.error)}",
+                    f"source {load.source} could not be loaded: {briefly(load.error)}",
                     nodes=tuple(project.source_tables(load.source).values()),
                 )  # fmt: skip
         if any(load.error for load in record.loads):
@@ -133,12 +130,12 @@ def refused(record: RunRecord) -> Cause:
     failed = next((step for step in record.steps if step.status == "failed"), None)
     step = failed.step if failed else "start"
     return Cause(f"run:{step}", "run", ERROR, f"the step {step} refused the data: "
-                 f"{without_values(record.reason or 'for no known reason')}")  # fmt: skip
+                 f"{briefly(record.reason or 'for no known reason')}")  # fmt: skip
 
 
-def without_values(text: str) -> str:
-    """The first two lines of an error, without what Postgres quotes of the data."""
-    return VALUE.sub("***", " ".join(" ".join(text.strip().splitlines()[:2]).split()))
+def briefly(text: str) -> str:
+    """The first two lines of an error as one, without values of rows."""
+    return without_values(" ".join(" ".join(text.strip().splitlines()[:2]).split()))
 
 
 def _builds(node: Any) -> bool:
@@ -147,9 +144,9 @@ def _builds(node: Any) -> bool:
 
 def _reason(record: RunRecord, models: list[Any]) -> str:
     if not models:
-        return without_values(record.reason or "for no known reason")
+        return briefly(record.reason or "for no known reason")
     more = f" (and {len(models) - 1} more)" if models[1:] else ""
-    said = without_values(models[0].message or "")
+    said = briefly(models[0].message or "")
     return f"{models[0].resource_type} {models[0].name}{more}: {said}"
 
 

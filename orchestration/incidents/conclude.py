@@ -10,6 +10,7 @@ from orchestration.errors import BAD_DATA, USAGE
 from orchestration.incidents import causes, ledger, outbox, scorecard, unreachable
 from orchestration.incidents.drifts import drifts
 from orchestration.incidents.project import Project, newest_project
+from orchestration.ops import transaction
 from orchestration.publication.versions import LIVE, standing_in
 from orchestration.records import CANCELLED, RunRecord
 
@@ -32,10 +33,8 @@ def settle_after(run: "Run") -> bool:
         return False
     before = len(record.notes)
     try:
-        with run.session.cursor() as cursor:
-            cursor.execute("begin")
+        with transaction(run.session) as cursor:
             record.notes += _settle(cursor, run)
-            cursor.execute("commit")
         unreachable.forget(run.settings)
     except Exception as error:
         run.note(f"the incidents could not be kept: {_said(error)}")
@@ -104,4 +103,4 @@ def _was_left(record: RunRecord) -> bool:
 
 
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {causes.without_values(str(error))}".rstrip(": ")
+    return f"{type(error).__name__}: {causes.briefly(str(error))}".rstrip(": ")

@@ -16,11 +16,12 @@ from urllib.error import HTTPError
 from urllib.parse import unquote, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from orchestration.errors import without_values
 from orchestration.live.progress import Progress
 from orchestration.settings import Settings
 from orchestration.site.facts import Row
 from orchestration.site.timeline import dlt_stages
-from orchestration.site.words import moment, without_values
+from orchestration.site.words import moment
 
 PATIENCE = 2.0  # seconds that a run waits for whoever collects
 LONGEST = 1000  # characters of a message

@@ -16,6 +16,7 @@ from openlineage.client.facet_v2 import dataset_version_dataset, error_message_r
 from openlineage.client.serde import Serde
 
 from orchestration.dbt import NodeNews, build_path, docs_path
+from orchestration.errors import without_values
 from orchestration.lineage.endpoints import REJECTED, Source, add_source
 from orchestration.lineage.graph import Graph, Node
 from orchestration.openlineage.datasets import as_input, as_output
@@ -25,7 +26,6 @@ from orchestration.openlineage.models import Models
 from orchestration.openlineage.names import names_of
 from orchestration.records import CANCELLED, DEAD, INTERRUPTED, RunRecord, StepRecord
 from orchestration.settings import Settings
-from orchestration.site.words import without_values
 from orchestration.warehouse import Warehouse
 
 BUILDS = {"model", "seed", "snapshot"}  # and tests; a unit test reads no table

@@ -5,6 +5,8 @@ from datetime import datetime
 
 from markupsafe import Markup, escape
 
+from orchestration.errors import without_values
+
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 GOOD, WARN, BAD, QUIET, BUSY = "good", "warn", "bad", "quiet", "busy"
 TONES = {
@@ -16,10 +18,6 @@ TONES = {
     "running": BUSY, "waiting": BUSY, "partial success": WARN,
 }  # fmt: skip
 SIGNS = {GOOD: "✓", WARN: "▲", BAD: "✕", QUIET: "·", BUSY: "…"}
-# What Postgres quotes of the data: the row that broke a constraint, where nobody knows the end of a
-# value, and what could not be read: invalid input syntax for type integer: "Smith".
-DETAIL = re.compile(r"(Failing row contains |\)=)\(.*", re.DOTALL)
-QUOTED = re.compile(r'(?<=: )"[^"]*"|(?<=value )"[^"]*"')
 
 
 def tone(status: str | None) -> str:
@@ -88,8 +86,3 @@ def prose(text: str | None) -> Markup:
         parts[-2:] = ["`".join(parts[-2:])]
     parts[1::2] = [f"<code>{part}</code>" for part in parts[1::2]]
     return Markup("".join(parts).replace("\n", "<br>"))  # noqa: S704 - escaped above
-
-
-def without_values(text: str) -> str:
-    """A message of Postgres without the values of the row that it is about."""
-    return QUOTED.sub('"***"', DETAIL.sub(r"\1(***)", text))

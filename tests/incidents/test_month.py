@@ -173,3 +173,6 @@ def test_trouble_with_incidents_is_a_note_and_not_the_end_of_the_run(month: Mont
     assert run.record.exit_code == 0
     (note,) = [each for each in run.record.notes if "incidents could not be kept" in each]
     assert "size" in note
+    assert not any("InFailedSqlTransaction" in each for each in run.record.notes), (
+        "the site goes on with the session"
+    )
