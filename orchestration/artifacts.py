@@ -56,7 +56,10 @@ class Freshness:
 
 def read_build(folder: Path) -> tuple[list[NodeResult], list[TestResult]]:
     """The nodes and tests of the build whose manifest and run results are in `folder`."""
-    results, manifest = _read(folder / "run_results.json"), _read(folder / "manifest.json")
+    results, manifest = (
+        read_artifact(folder / "run_results.json"),
+        read_artifact(folder / "manifest.json"),
+    )
     known = {**manifest.get("nodes", {}), **manifest.get("unit_tests", {})}
     nodes, tests = [], []
     for result in results.get("results", []):
@@ -70,7 +73,7 @@ def read_build(folder: Path) -> tuple[list[NodeResult], list[TestResult]]:
 def read_freshness(folder: Path) -> list[Freshness]:
     """The source ages found by `dbt source freshness`."""
     found = []
-    for result in _read(folder / "sources.json").get("results", []):
+    for result in read_artifact(folder / "sources.json").get("results", []):
         _, _, source, table = result["unique_id"].split(".", 3)
         age = result.get("max_loaded_at_time_ago_in_s")
         found.append(Freshness(source, table, result["status"], result.get("max_loaded_at"), age))
@@ -98,7 +101,7 @@ def read_hidden(folder: Path, test: str, names: list[str]) -> set[str]:
     All that anybody tags `pii`. Where the test reads a table that has such a column, names that no
     table declares too: an alias may stand for it, as dbt's own `unique_field` and `value_field` do.
     """
-    manifest = _read(folder / "manifest.json")
+    manifest = read_artifact(folder / "manifest.json")
     tables = {**manifest.get("nodes", {}), **manifest.get("sources", {})}
     tagged: dict[str, set[str]] = {}
     declared = set[str]()
@@ -115,7 +118,7 @@ def read_hidden(folder: Path, test: str, names: list[str]) -> set[str]:
 
 
 def _marts(folder: Path) -> list[dict[str, Any]]:
-    nodes = _read(folder / "manifest.json").get("nodes", {}).values()
+    nodes = read_artifact(folder / "manifest.json").get("nodes", {}).values()
     models = [node for node in nodes if node["resource_type"] == "model"]
     return [node for node in models if node["schema"] in MARTS]
 
@@ -129,7 +132,7 @@ def is_pii(column: dict[str, Any]) -> bool:
 def write_failed_queries(folder: Path, into: Path) -> list[Path]:
     """The SQL of each data test that failed, as a file that psql can run to see its rows."""
     written = []
-    for result in _read(folder / "run_results.json").get("results", []):
+    for result in read_artifact(folder / "run_results.json").get("results", []):
         sql = result.get("compiled_code")
         if result["status"] in FAILED and result["unique_id"].startswith("test.") and sql:
             into.mkdir(parents=True, exist_ok=True)
@@ -173,7 +176,7 @@ def _test(result: dict[str, Any], node: dict[str, Any]) -> TestResult:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_artifact(path: Path) -> dict[str, Any]:
     """An artifact, or nothing where dbt did not get as far as writing it."""
     try:
         found: dict[str, Any] = json.loads(path.read_text())

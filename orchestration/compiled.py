@@ -1,6 +1,5 @@
 """The project as SQL: of the working tree, of a commit, and as it is published."""
 
-import json
 import os
 import tempfile
 from dataclasses import replace
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration import dbt
+from orchestration.artifacts import read_artifact
 from orchestration.environment import published_state, tool_environment
 from orchestration.errors import BuildBroke, ConfigurationError
 from orchestration.lineage.build import Lineage, build
@@ -40,7 +40,7 @@ def lineages(settings: Settings, base: str | None) -> tuple[str, Lineage, Lineag
     now = settings.root / "target" / "impact"
     published = published_state(settings)
     compiled = _compile(settings, settings.root, now)
-    catalog = _json(published / "catalog.json")
+    catalog = read_artifact(published / "catalog.json")
     after = build(compiled, catalog, sources)
     if base is None and (published / "manifest.json").exists():
         return "the published marts", _published(published, sources), after
@@ -60,12 +60,14 @@ def _compile(settings: Settings, project: Path, target: Path) -> dict[str, objec
     if not outcome.success:
         where = "the working tree" if project == settings.root else "the base"
         raise BuildBroke(f"The models of {where} do not compile: {'; '.join(outcome.said[:2])}")
-    return _json(target / "manifest.json")
+    return read_artifact(target / "manifest.json")
 
 
 def _published(folder: Path, sources: dict[str, Source]) -> Lineage:
     """The contracts as they were then stand in the graph that was kept."""
-    found = build(_json(folder / "manifest.json"), _json(folder / "catalog.json"), sources)
+    found = build(
+        read_artifact(folder / "manifest.json"), read_artifact(folder / "catalog.json"), sources
+    )
     kept = read_graph(folder / LINEAGE)
     endpoints = {id_: node for id_, node in kept.nodes.items() if node.kind == "endpoint"}
     if endpoints:
@@ -97,8 +99,3 @@ def _contracts(project: Path, name: str) -> "tuple[Contract, ...]":
             f"The contract of {name} at the base cannot be read by today's code: {error}."
         ) from error
     return tuple(each for each in vars(module).values() if isinstance(each, Contract))
-
-
-def _json(path: Path) -> dict[str, object]:
-    found: dict[str, object] = json.loads(path.read_text()) if path.exists() else {}
-    return found

@@ -26,8 +26,7 @@ def list_drift(settings: Settings, table: str | None, as_json: bool) -> None:
     with open_warehouse(settings).session() as session, session.cursor() as cursor:
         ops.create_tables(session)
         cursor.execute(LATEST, {"table": name})
-        names = [column.name for column in cursor.description or ()]
-        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        rows = ops.rows_of(cursor)
     if table and not rows:
         raise ConfigurationError(
             f"Nothing was measured of {name}: `ecluse drift` lists the tables."

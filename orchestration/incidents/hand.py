@@ -44,11 +44,10 @@ from ops.alerts where incident = %s order by id
 @contextmanager
 def opened(settings: Settings) -> "Iterator[cursor]":
     """A transaction on the tables of ops, which are made if they are missing."""
-    with open_warehouse(settings).session() as session, session.cursor() as cursor:
+    with open_warehouse(settings).session() as session:
         ops.create_tables(session)
-        cursor.execute("begin")
-        yield cursor
-        cursor.execute("commit")
+        with ops.transaction(session) as cursor:
+            yield cursor
 
 
 def incidents(cursor: "cursor", resolved: bool = False) -> list[Incident]:
@@ -66,8 +65,7 @@ def history(cursor: "cursor", number: int) -> dict[str, list[dict[str, Any]]]:
     found = {}
     for name, query in {"events": EVENTS, "alerts": ALERTS}.items():
         cursor.execute(query, (number,))
-        columns = [column.name for column in cursor.description or ()]
-        found[name] = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+        found[name] = ops.rows_of(cursor)
     return found
 
 

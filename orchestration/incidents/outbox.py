@@ -8,6 +8,7 @@ from orchestration.incidents.channels import TYPES, Message, Routes, channels_of
 from orchestration.incidents.ledger import Change
 from orchestration.incidents.messages import body, title
 from orchestration.incidents.project import Owner, Project
+from orchestration.ops import transaction
 from orchestration.records import RunRecord
 
 if TYPE_CHECKING:
@@ -82,8 +83,7 @@ def deliver(session: "connection", routes: Routes, patience: float = PATIENCE) -
     Returns:
         By channel why it took nothing; None where it did.
     """
-    with session.cursor() as cursor:
-        cursor.execute("begin")
+    with transaction(session) as cursor:
         cursor.execute(GIVE_UP)
         cursor.execute(WAITING)
         heaps: dict[str, list[Waiting]] = {}
@@ -97,7 +97,6 @@ def deliver(session: "connection", routes: Routes, patience: float = PATIENCE) -
         })  # fmt: skip
         for channel, problem in problems.items():
             cursor.execute(SENT, (problem, problem, [each.id for each in heaps[channel]]))
-        cursor.execute("commit")
     return problems
 
 

@@ -4,6 +4,7 @@ import json
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,11 @@ class Project:
 
     def table(self, name: str) -> str | None:
         """The unique id of what people call marts.orders or raw_shop.orders."""
-        return next((node for node in self._nodes if self.label(node) == name), None)
+        return self._labelled.get(name)
+
+    @cached_property
+    def _labelled(self) -> dict[str, str]:
+        return {self.label(node): node for node in reversed(self._nodes)}  # the first one counts
 
     def mart_name(self, unique_id: str) -> str | None:
         """The name of the relation, if the node is a mart."""

@@ -9,6 +9,7 @@ import click
 from orchestration.errors import ConfigurationError
 from orchestration.incidents.hand import incidents, opened
 from orchestration.incidents.project import newest_project
+from orchestration.ops import rows_of
 from orchestration.settings import Settings
 
 RUNS = 30  # scores that are looked back at
@@ -47,10 +48,9 @@ def _scorecards(settings: Settings) -> list[dict[str, Any]]:
     project = newest_project(settings)
     with opened(settings) as cursor:
         cursor.execute(SCORES, (RUNS,))
-        names = [column.name for column in cursor.description or ()]
         past: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for row in cursor.fetchall():
-            past[row[0]].append(dict(zip(names, row, strict=True)))
+        for row in rows_of(cursor):
+            past[row["mart"]].append(row)
         standing = incidents(cursor)
     known = {project.mart_name(node): node for node in project.marts()}
     cards = []

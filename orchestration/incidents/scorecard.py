@@ -40,15 +40,16 @@ def scores(record: RunRecord, project: Project) -> Iterator[Score]:
     """Of each mart that a run has tested."""
     if not record.tests:
         return
+    known = {seen.source: project.source_tables(seen.source) for seen in record.freshness}
+    aged = [(known[seen.source].get(seen.table_name), seen.status) for seen in record.freshness]
+    tested = [({t.tested, *project.tested(t.unique_id)}, t.status) for t in record.tests]
     drifting = {row["table_name"] for row in record.drifts}
+    looked = [(project.table(name), name in drifting) for name in record.measured]
     for mart in project.marts():
         over = {mart, *project.upstream(mart)}
-        tests = [t.status for t in record.tests
-                 if over & {t.tested, *project.tested(t.unique_id)}]  # fmt: skip
-        tables = {project.label(each) for each in over}
-        ages = [f.status for f in record.freshness
-                if project.source_tables(f.source).get(f.table_name) in over]  # fmt: skip
-        measured = [name in drifting for name in record.measured if name in tables]
+        tests = [status for about, status in tested if over & about]
+        ages = [status for table, status in aged if table in over]
+        measured = [drifts for table, drifts in looked if table in over]
         points = [_points(status) for status in (*tests, *ages)] + [1.0 - bad for bad in measured]
         if points:
             yield Score(

@@ -38,12 +38,13 @@ class Delivery:
             lines.seek(max(lines.tell() - 1, 0))
             half = lines.read(1) not in {b"", b"\n"}  # as a kill leaves it
             lines.write(b"\n" * half + json.dumps(said).encode() + b"\n")
-        self._queue.put(said)
+        if self._thread:
+            self._queue.put(said)
 
     def close(self) -> str:
         """Wait a moment for what is still to be sent; returns why not all of it was, or ""."""
-        self._queue.put(None)
         if self._thread:
+            self._queue.put(None)
             self._thread.join(PATIENCE)
             if self._thread.is_alive():
                 self.refused = self.refused or "it takes too long"

@@ -1,9 +1,9 @@
 """dbt's nodes while they are built: what each reads, and where its columns come from."""
 
-import json
 from pathlib import Path
 from typing import Any
 
+from orchestration.artifacts import read_artifact
 from orchestration.lineage.build import Building
 from orchestration.lineage.endpoints import Source, add_source
 from orchestration.lineage.graph import Graph, Node
@@ -23,7 +23,7 @@ class Models:
             catalog: what the warehouse had when it was last documented; may be missing.
             sources: what is known of the tables of raw; truer than the catalog.
         """
-        self.manifest = _read(target / "manifest.json")
+        self.manifest = read_artifact(target / "manifest.json")
         self._compiled = target / "compiled"
         self._building = Building(self.manifest, self._catalog(catalog, sources))
         self._building.add_tables()
@@ -60,7 +60,7 @@ class Models:
         return sql
 
     def _catalog(self, path: Path, sources: dict[str, Source]) -> Json:
-        catalog = _read(path)
+        catalog = read_artifact(path)
         tables = {
             f"raw_{name}.{table}": {column: {"type": type_} for column, type_ in columns.items()}
             for name, source in sources.items()
@@ -72,8 +72,3 @@ class Models:
             if (relation := f"{node['schema']}.{node['identifier']}") in tables
         }
         return catalog | {"sources": catalog.get("sources", {}) | loaded}
-
-
-def _read(path: Path) -> Json:
-    found: Json = json.loads(path.read_text()) if path.exists() else {}
-    return found

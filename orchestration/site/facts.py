@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.environment import published_state
 from orchestration.lineage.graph import Graph, read_graph
+from orchestration.ops import rows_of
 from orchestration.publication.versions import Switch, Version, all_versions, last_switch
 from orchestration.records import RunRecord, read_runs
 from orchestration.settings import Settings
@@ -119,8 +120,7 @@ def read_json(path: Path) -> Row:
 
 def _rows(cursor: "cursor", statement: str, **values: object) -> list[Row]:
     cursor.execute(statement, values)
-    names = [column.name for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return rows_of(cursor)
 
 
 def _if_there(cursor: "cursor", table: str, statement: str) -> list[Row]:

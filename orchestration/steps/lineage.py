@@ -1,11 +1,11 @@
 """Trace the columns of a run, from the API's JSON to the exposures."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestration import ops
+from orchestration.artifacts import read_artifact
 from orchestration.lineage.build import Lineage, build
 from orchestration.lineage.endpoints import Source
 from orchestration.lineage.newest import LINEAGE
@@ -38,8 +38,10 @@ def trace_columns(run: "Run", target: Path) -> str:
 
 def read_lineage(settings: Settings, target: Path, catalog: Path | None = None) -> Lineage:
     """The lineage of a project that dbt has compiled into `target`."""
-    manifest = _json(target / "manifest.json")
-    return build(manifest, _json(catalog or target / "catalog.json"), known_sources(settings))
+    manifest = read_artifact(target / "manifest.json")
+    return build(
+        manifest, read_artifact(catalog or target / "catalog.json"), known_sources(settings)
+    )
 
 
 def known_sources(settings: Settings) -> dict[str, Source]:
@@ -84,8 +86,3 @@ def _dlt_tables(path: Path) -> dict[str, dict[str, str]]:
         name: {column: said.get("data_type", "") for column, said in table["columns"].items()}
         for name, table in tables.items()
     }
-
-
-def _json(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    return found

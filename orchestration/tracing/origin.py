@@ -11,6 +11,7 @@ from ingestion.contract import Contract
 from ingestion.payload import rebuild
 from ingestion.registry import SOURCES, contracts_of
 from ingestion.stored import MASK, came_back, hide_secrets
+from orchestration.ops import rows_of
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor
@@ -144,5 +145,4 @@ def _versions(cursor: "cursor", schema: str, contract: Contract, row: Row) -> li
     names = {"table": sql.Identifier(schema, contract.table), "key": key,
              "loads": sql.Identifier(schema, "_dlt_loads")}  # fmt: skip
     cursor.execute(sql.SQL(VERSIONS).format(**names))
-    columns = [column.name for column in cursor.description or ()]
-    return [dict(zip(columns, values, strict=True)) for values in cursor.fetchall()]
+    return rows_of(cursor)

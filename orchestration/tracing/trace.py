@@ -11,6 +11,7 @@ from psycopg2 import DataError, sql
 from orchestration.errors import ConfigurationError
 from orchestration.lineage.graph import UP, Graph, read_graph
 from orchestration.lineage.newest import LINEAGE
+from orchestration.ops import rows_of
 from orchestration.publication.versions import LIVE, Version, find, marts_of, open_register
 from orchestration.settings import Settings
 from orchestration.tracing.asked import find_mart, read_key, where_else
@@ -83,8 +84,7 @@ def _table(
     relation, table, count = found
     first = sql.SQL("select * from {} order by 1 limit {}")
     cursor.execute(first.format(sql.Identifier(table), sql.Literal(limit)))
-    names = [column.name for column in cursor.description or ()]
-    rows = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+    rows = rows_of(cursor)
     hidden = set() if clear else _hidden(graph, relation)
     came = origin(cursor, relation, table, rows, hidden, clear)
     return Table(relation, count, tuple(masked(row, hidden) for row in rows), came)
