@@ -12,7 +12,7 @@ from ingestion.demo_api.serve import running
 from orchestration.embedded import EmbeddedServer
 from orchestration.warehouse import Warehouse
 from tests.databases import make_database
-from tests.newcomer import copy_project
+from tests.newcomer import copy_project, own_environment
 
 ORDERS, DAYS = 3_000, 40
 
@@ -35,6 +35,13 @@ def _forget_flags_of_dbt() -> None:
     adapters = sys.modules.get("dbt.adapters.base.impl")
     flags = adapters.DEFAULT_BASE_BEHAVIOR_FLAGS if adapters else []
     flags[:] = {flag["name"]: flag for flag in flags}.values()
+
+
+@pytest.fixture(autouse=True)
+def _own_environment() -> Iterator[None]:
+    """A run exports variables for dlt and dbt; the next test shall not hear them."""
+    with own_environment():
+        yield
 
 
 @pytest.fixture(scope="session")

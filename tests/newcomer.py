@@ -4,6 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from orchestration.settings import ROOT, Settings, load_settings
@@ -18,6 +20,17 @@ PROJECT = (
     "profiles.yml",
     "pyproject.toml",
 )
+
+
+@contextmanager
+def own_environment() -> Iterator[None]:
+    """What the block does to the environment of this process ends with it."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def copy_project(into: Path) -> Path:

@@ -5,8 +5,7 @@ dbt once, then the compiled SQL in the order of the models: a rebuild takes a te
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from orchestration.environment import tool_environment
 from orchestration.lineage.build import Lineage
 from orchestration.steps.lineage import read_lineage
 from orchestration.warehouse import Warehouse
-from tests.newcomer import copy_project, settings_for
+from tests.newcomer import copy_project, own_environment, settings_for
 
 
 @dataclass
@@ -87,7 +86,8 @@ class Demo:
 def make_demo(folder: Path, warehouse: Warehouse, api: str) -> Demo:
     """Load the shop, let dbt compile, read the lineage, build."""
     settings = settings_for(copy_project(folder / "clone"), warehouse)
-    with _environment(tool_environment(settings, warehouse)):
+    with own_environment():
+        os.environ.update(tool_environment(settings, warehouse))
         load("jaffle_shop", warehouse.url(), folder / "dlt", base_url=api)
         target = dbt.generate_docs(settings, folder / "logs")
     lineage = read_lineage(settings, target)
@@ -96,15 +96,6 @@ def make_demo(folder: Path, warehouse: Warehouse, api: str) -> Demo:
     demo = Demo(warehouse, lineage, manifest, ordered)
     demo.build()
     return demo
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    before = dict(os.environ)
-    os.environ.update(variables)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """`ecluse impact` on a real project: against what is published, and against a commit."""
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from orchestration.lineage.newest import newest_graph
 from orchestration.settings import ROOT
 from orchestration.warehouse import Warehouse
 from tests.databases import make_database, query
+from tests.newcomer import own_environment
 from tests.orchestration.small import MART, SmallPipe
 
 pytestmark = pytest.mark.slow
@@ -26,17 +26,15 @@ ORDERS = "models/marts/orders.sql"
 @pytest.fixture(scope="module")
 def published(server: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallPipe]:
     """The small project, published once and committed."""
-    before = dict(os.environ)
-    pipe = SmallPipe(tmp_path_factory.mktemp("impact") / "root", make_database(server))
-    (pipe.root / CONTRACT).parent.mkdir(parents=True)
-    shutil.copy2(ROOT / CONTRACT, pipe.root / CONTRACT)
-    pipe.run()
-    for command in ("init -q -b main", "add dbt_project dbt_project.yml ingestion",
-                    "-c user.name=x -c user.email=x@example.com commit -qm x"):  # fmt: skip
-        subprocess.run(["git", "-C", str(pipe.root), *command.split()], check=True)
-    yield pipe
-    os.environ.clear()
-    os.environ.update(before)
+    with own_environment():
+        pipe = SmallPipe(tmp_path_factory.mktemp("impact") / "root", make_database(server))
+        (pipe.root / CONTRACT).parent.mkdir(parents=True)
+        shutil.copy2(ROOT / CONTRACT, pipe.root / CONTRACT)
+        pipe.run()
+        for command in ("init -q -b main", "add dbt_project dbt_project.yml ingestion",
+                        "-c user.name=x -c user.email=x@example.com commit -qm x"):  # fmt: skip
+            subprocess.run(["git", "-C", str(pipe.root), *command.split()], check=True)
+        yield pipe
 
 
 @pytest.fixture

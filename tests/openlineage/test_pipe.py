@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -46,15 +45,6 @@ with recorded_run(load_settings(root=Path.cwd()), "run", Console(quiet=True)) as
     execute(steps, run.record, run.changed, run.try_again)
 """
 Events = list[dict]
-
-
-@pytest.fixture(autouse=True)
-def _own_environment() -> Iterator[None]:
-    """A run exports variables for dlt and dbt."""
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What the orchestrator's tests share: somebody who is not root, guests of the server."""
 
 import itertools
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,15 +14,6 @@ from tests.orchestration.users import OrdinaryUser, ordinary_user
 
 _numbers = itertools.count(1)
 Guests = Callable[..., Warehouse]
-
-
-@pytest.fixture(autouse=True)
-def _own_environment() -> Iterator[None]:
-    """A run exports variables for dlt and dbt; the next test shall not hear them."""
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

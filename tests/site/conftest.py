@@ -1,6 +1,5 @@
 """One small project with a good and a bad run, the site made of it, and one browser for all."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from orchestration.errors import DataRejected
 from orchestration.lineage.graph import DIRECT, INDIRECT, Column, Edge, Graph, Node
 from orchestration.warehouse import Warehouse
 from tests.databases import make_database
+from tests.newcomer import own_environment
 from tests.orchestration.small import SmallPipe, load
 from tests.site.browser import CHROMIUM, Tab, browser
 
@@ -57,21 +57,19 @@ class Built:
 @pytest.fixture(scope="session")
 def built(server: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
     """Two runs: one is published, one rejected."""
-    before = dict(os.environ)
-    pipe = SmallPipe(tmp_path_factory.mktemp("site") / "p", make_database(server))
-    pipe.write("models/marts/_models.yml", MODELS.replace("EVIL", EVIL))
-    pipe.write("tests/no_negative_amount.sql", BAD)
-    pipe.write("tests/no_large_amount.sql", ODD.replace("EVIL", EVIL))
-    pipe.run_id = "first"
-    pipe.run()
-    load(pipe.warehouse, 5, SECRET, 500)
-    pipe.run_id = "last"
-    with pytest.raises(DataRejected), pipe.open() as run:
-        small_graph().save(run.folder.path / "lineage.json")
-        _build_and_publish(run)
-    yield Built(pipe, pipe.root / "site", "first", "last")
-    os.environ.clear()
-    os.environ.update(before)
+    with own_environment():
+        pipe = SmallPipe(tmp_path_factory.mktemp("site") / "p", make_database(server))
+        pipe.write("models/marts/_models.yml", MODELS.replace("EVIL", EVIL))
+        pipe.write("tests/no_negative_amount.sql", BAD)
+        pipe.write("tests/no_large_amount.sql", ODD.replace("EVIL", EVIL))
+        pipe.run_id = "first"
+        pipe.run()
+        load(pipe.warehouse, 5, SECRET, 500)
+        pipe.run_id = "last"
+        with pytest.raises(DataRejected), pipe.open() as run:
+            small_graph().save(run.folder.path / "lineage.json")
+            _build_and_publish(run)
+        yield Built(pipe, pipe.root / "site", "first", "last")
 
 
 def _build_and_publish(run: object) -> None:

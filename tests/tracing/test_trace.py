@@ -20,7 +20,7 @@ from orchestration.warehouse import Warehouse
 from tests.databases import make_database, query
 from tests.ingestion.peer import Peer
 from tests.ingestion.rows import CUSTOMER, PRODUCT, changed, make_orders
-from tests.newcomer import copy_project, ecluse, settings_for
+from tests.newcomer import copy_project, ecluse, own_environment, settings_for
 
 pytestmark = pytest.mark.slow
 SHOP = "jaffle_shop"
@@ -71,13 +71,12 @@ def shop(server: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 def _first_loads(peer: Peer, warehouse: Warehouse, root: Path) -> None:
     """o1 is mended, c2 leaves, o8 is set aside, mended by hand and replayed; o9 waits for that."""
-    before = dict(os.environ)
-    os.environ.update(tool_environment(settings_for(root, warehouse), warehouse))
 
     def run(**options: object) -> None:
         load(SHOP, warehouse.url(), root / "work", base_url=peer.url, page_size=2, **options)
 
-    try:
+    with own_environment():
+        os.environ.update(tool_environment(settings_for(root, warehouse), warehouse))
         peer.tables["products"] = [changed(PRODUCT, price="600"),
                                    changed(PRODUCT, sku="BEV-001", type="beverage")]  # fmt: skip
         peer.tables["orders"] = make_orders("o1", customer_id="c2") + make_orders("o2", "o3", "o4")
@@ -92,9 +91,6 @@ def _first_loads(peer: Peer, warehouse: Warehouse, root: Path) -> None:
                                     changed(CUSTOMER, id="c3", name="Mary Somerville")]  # fmt: skip
         peer.tables["orders"] = make_orders("o1", "o2", "o3", "o4")
         peer.tables["orders"] += make_orders("o9", subtotal="-5")
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 def test_a_row_leads_to_its_raw_row_the_run_the_request_and_the_json_as_it_came(shop: Shop) -> None:
