@@ -50,6 +50,8 @@ def test_ids_sort_by_time_and_two_of_one_second_differ() -> None:
     assert ids[0].startswith("20260201T090507Z-")
     assert len({new_run_id(now) for _ in range(20)}) > 1
     assert all(OWN_ID.fullmatch(run_id) for run_id in ids)
+    ids = [new_run_id(now + timedelta(milliseconds=part)) for part in (0, 1, 40, 400, 999)]
+    assert ids == sorted(ids)
 
 
 def test_a_record_is_json_with_times_that_python_reads_back(tmp_path: Path) -> None:
