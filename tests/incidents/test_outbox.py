@@ -15,6 +15,7 @@ from orchestration.records import RunRecord
 from tests.incidents.made import PROJECT, TOTALS, aged, outcome, record
 from tests.incidents.sinks import HANGS, OK, REFUSES, Sink
 
+pytestmark = pytest.mark.slow
 AT = datetime(2026, 1, 2, 6, 30, tzinfo=UTC)
 LIVE = Version(41, "r0", None, "marts", None, None, AT, AT, None)
 

@@ -52,6 +52,7 @@ def test_nobody_there_is_told_without_the_address(tmp_path: Path) -> None:
     assert len(read_events(tmp_path / "e")) == 3
 
 
+@pytest.mark.slow
 def test_a_consumer_that_hangs_costs_less_than_two_seconds_in_all(tmp_path: Path) -> None:
     with consumer(silent=True) as there:
         refused, waited = deliver(tmp_path / "e", there.url)

@@ -162,6 +162,7 @@ def test_an_unknown_run_is_a_sentence_and_exit_2(clone: Path) -> None:
         assert f"There is no run {run_id!r}" in done.stderr
 
 
+@pytest.mark.slow
 def test_json_of_a_failed_run_is_valid_and_alone_on_standard_output(
     project: Path, warehouse: Warehouse, api: str
 ) -> None:

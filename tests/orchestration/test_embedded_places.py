@@ -130,6 +130,7 @@ def test_an_ordinary_user_needs_no_rights_at_all(user: OrdinaryUser) -> None:
     assert (home / ".warehouse" / "postgres").owner() == user.name
 
 
+@pytest.mark.slow
 def test_an_ordinary_user_has_a_long_path_with_spaces_too(user: OrdinaryUser) -> None:
     home = user.own(Path(tempfile.mkdtemp(dir=user.home))) / ("long name " * 10) / ".warehouse"
     said = live_as(user, home)
@@ -151,6 +152,7 @@ def test_a_folder_that_cannot_be_written_is_a_sentence_and_exit_2(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_after_a_crash_a_stranger_with_the_servers_pid_does_not_stop_a_start(
     user: OrdinaryUser,
 ) -> None:

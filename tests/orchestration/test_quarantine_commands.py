@@ -46,6 +46,7 @@ def test_a_file_that_cannot_be_is_a_sentence(tmp_path: Path, name: str) -> None:
         read_rows(tmp_path / name)
 
 
+@pytest.mark.slow
 def test_rows_that_fail_a_dbt_test_are_kept_where_no_reader_sees_them_and_masked_when_shown(
     tmp_path: Path, warehouse: Warehouse, guest: Guests, capsys: pytest.CaptureFixture[str]
 ) -> None:

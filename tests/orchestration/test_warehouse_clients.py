@@ -143,6 +143,7 @@ def test_a_sslmode_that_the_server_cannot_meet_is_not_quietly_dropped(
         client(replace(door, sslmode="require"))
 
 
+@pytest.mark.slow
 def test_plain_dbt_finds_the_warehouse_by_the_exported_variables(
     guest: Guests, tmp_path: Path
 ) -> None:
