@@ -13,6 +13,7 @@ import click
 
 from orchestration.cli import (
     access,
+    doctor,
     drift,
     history,
     incidents,
@@ -42,7 +43,7 @@ def ecluse() -> None:
 
 ROOMS = (
     pipe, quarantine, incidents, drift, versions, history, access, lineage, trace, openlineage,
-    look,
+    look, doctor,
 )  # fmt: skip
 for room in ROOMS:
     for command in room.COMMANDS:
