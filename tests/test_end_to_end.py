@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ingestion.demo_api.serve import running
+from orchestration.settings import ROOT
 from orchestration.warehouse import Warehouse
 from tests.databases import make_database, query
 from tests.newcomer import copy_project, ecluse
@@ -165,3 +166,19 @@ def test_the_demo_starts_by_itself_and_is_gone_with_the_run(server: Warehouse, c
     )  # fmt: skip
     assert again.returncode == 1
     assert "cannot be reached" in again.stderr
+
+
+def test_the_notebook_of_the_docs_runs(
+    shop: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import nbformat
+    from nbclient import NotebookClient
+
+    monkeypatch.setenv("ECLUSE_WAREHOUSE_URL", shop.url())
+    monkeypatch.setenv("HOME", str(tmp_path))
+    notebook = nbformat.read(ROOT / "docs" / "marts.ipynb", as_version=4)
+    NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
+    said = [out for cell in notebook.cells for out in cell.get("outputs", ())]
+    assert said[1]["text"].startswith("version 1, published 20")
+    assert said[2]["data"]["text/plain"] == "['endpoint.jaffle_shop.orders $.order_total']"
+    assert said[-1]["data"]["text/plain"] == "True"
