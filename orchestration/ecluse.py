@@ -1,6 +1,6 @@
 """What notebooks import: `from ecluse import marts`, then `marts.read("orders")`.
 
-Alone in its folder, which pyproject.toml puts on the path of the project's .venv.
+pyproject.toml has it installed as `ecluse`, beside the rooms that keep their own names.
 """
 
 from orchestration import marts
