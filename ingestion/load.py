@@ -82,6 +82,7 @@ def load(  # noqa: PLR0913, PLR0917 - all but the first three have a default
     record: LoadRecord | None = None,
     run_id: str = "",
     again: dict[str, list[Again]] | None = None,
+    most_pages: int | None = None,
     **options: Any,
 ) -> LoadRecord:
     """Load the source `name` into the dataset `raw_<name>`.
@@ -96,6 +97,7 @@ def load(  # noqa: PLR0913, PLR0917 - all but the first three have a default
         record: filled in as the load goes, so that a failure leaves what was known.
         run_id: what is written beside a row that is set aside.
         again: rows of the quarantine, by table, to be loaded instead of what the API has.
+        most_pages: of each resource; all of them by default.
         options: arguments of the source function, such as base_url; with `window`, only the
             cursor resources are loaded.
 
@@ -109,7 +111,7 @@ def load(  # noqa: PLR0913, PLR0917 - all but the first three have a default
     record.dropped = drop_packages(pipelines_dir / name)
     with at_home():
         quarantine = Quarantine(record, run_id, again)
-        progress = Progress(record, watch, quarantine.judge)
+        progress = Progress(record, watch, quarantine.judge, most_pages)
         pipeline = dlt.pipeline(
             name,
             pipelines_dir=str(pipelines_dir),

@@ -57,6 +57,9 @@ class Observer(Protocol):
     def retry(self, fault: str) -> None:
         """A request failed in a way that is worth another try."""
 
+    def enough(self, page: Page) -> bool:
+        """Whether no page after this one is wanted, as for a recording."""
+
 
 class PageClient(RESTClient):
     """A RESTClient whose pages are lists of raw JSON rows; one for each walk of an endpoint."""
@@ -101,6 +104,8 @@ class PageClient(RESTClient):
                     self._observer.page(fetched)
                 self._asked_for = f"{resource}, page {number + 1}"
                 yield fetched
+                if self._observer and self._observer.enough(fetched):
+                    return
         except RequestException as error:
             # a connection that breaks in mid-body does not say which request it answered
             where = _asked(error) or (f"after {url}" if number else url)

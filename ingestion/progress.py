@@ -23,10 +23,18 @@ class Progress(Collector):
     """dlt's progress collector, which also counts pages into the load's record."""
 
     def __init__(
-        self, record: "LoadRecord", watch: Watch, judge: Callable[[], None] = lambda: None
+        self,
+        record: "LoadRecord",
+        watch: Watch,
+        judge: Callable[[], None] = lambda: None,
+        most_pages: int | None = None,
     ) -> None:
-        """Count into `record`, tell `watch`; `judge` when all has come and nothing is written."""
+        """Count into `record`, tell `watch`; `judge` when all has come and nothing is written.
+
+        Of each resource `most_pages` are taken.
+        """
         super().__init__()
+        self._most_pages = most_pages
         self._record, self._watch, self._judge = record, watch, judge
         self._jobs: dict[str, int] = {}
 
@@ -45,6 +53,10 @@ class Progress(Collector):
         """A request failed and may be tried again; kept in the record either way."""
         self._record.retries.append(fault)
         self._watch("extract", f"fault: {fault}", 0, None)
+
+    def enough(self, page: Page) -> bool:
+        """Whether as many pages were taken as are wanted."""
+        return self._most_pages is not None and page.number >= self._most_pages
 
     def update(
         self,

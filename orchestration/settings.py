@@ -32,6 +32,7 @@ VARIABLES = {
     "ECLUSE_DEMO_DAYS": "days the demo shop has been open, fixed (default: one more each run)",
     "ECLUSE_DEMO_DATA": "a folder of raw_*.csv[.gz] files that the demo serves instead",
     "ECLUSE_DEMO_FAULTS": "faults the demo commits, separated by spaces (ecluse demo-api --help)",
+    "ECLUSE_REPLAY": "a folder of `ecluse record` to load from instead of the APIs",
     "ECLUSE_METRICS_FILE": "a file to write Prometheus metrics to at the end of each run",
     "OTEL_EXPORTER_OTLP_ENDPOINT": "where spans of each run go: OTLP over HTTP, in JSON",
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "the same, taken as it is, without /v1/traces after it",
@@ -69,6 +70,7 @@ class Settings:
     openlineage_url: str | None
     openlineage_key: str | None = field(repr=False)
     openlineage_namespace: str
+    replay: Path | None
     metrics_file: Path | None
     otlp_endpoint: str | None = field(repr=False)  # of traces, whole
     otlp_headers: str | None = field(repr=False)
@@ -111,6 +113,7 @@ def load_settings(environ: Mapping[str, str] = os.environ, root: Path = ROOT) ->
         return default if not environ.get(name) else _parse(name, environ[name], kind, least)
 
     data = environ.get("ECLUSE_DEMO_DATA")
+    replay = environ.get("ECLUSE_REPLAY")
     metrics = environ.get("ECLUSE_METRICS_FILE")
     days = environ.get("ECLUSE_DEMO_DAYS")
     return Settings(
@@ -133,6 +136,7 @@ def load_settings(environ: Mapping[str, str] = os.environ, root: Path = ROOT) ->
         openlineage_url=_http_url("ECLUSE_OPENLINEAGE_URL", environ),
         openlineage_key=environ.get("ECLUSE_OPENLINEAGE_API_KEY") or None,
         openlineage_namespace=environ.get("ECLUSE_OPENLINEAGE_NAMESPACE") or "ecluse",
+        replay=Path(replay).expanduser().resolve() if replay else None,
         metrics_file=Path(metrics).expanduser().resolve() if metrics else None,
         otlp_endpoint=_otlp_endpoint(environ),
         otlp_headers=environ.get("OTEL_EXPORTER_OTLP_HEADERS") or None,

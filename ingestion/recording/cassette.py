@@ -27,7 +27,8 @@ class Recording:
     recorded_at: str
     base_url: str | None
     pages: int | None
-    variables: list[str] = field(default_factory=list)  # of the source, that were set
+    # settings of the source that the environment held; of secrets there is the name alone
+    variables: dict[str, str | None] = field(default_factory=dict)
 
 
 def variables_of(source: str) -> dict[str, str]:
@@ -46,6 +47,8 @@ def recording(folder: Path, about: Recording, others: Collection[str] = ()) -> I
         others: hosts whose answers are no business of the recording.
     """
     variables = variables_of(about.source)
+    if about.base_url:
+        variables.pop(f"SOURCES__{about.source.upper()}__BASE_URL", None)  # it may hold a login
     secrets = [value for name, value in variables.items() if _is_secret(name)]
     sanitiser = Sanitiser(secrets, _personal(about.source))
     part = folder / f"{CASSETTE}.part"
@@ -54,7 +57,7 @@ def recording(folder: Path, about: Recording, others: Collection[str] = ()) -> I
         yield
         for request, response in cassette.data:
             sanitiser.response(request, response)
-    about.variables = sorted(variables)
+    about.variables = {n: None if _is_secret(n) else v for n, v in sorted(variables.items())}
     folder.mkdir(parents=True, exist_ok=True)
     if not part.exists():
         part.write_text("interactions: []\nversion: 1\n")
@@ -72,16 +75,17 @@ def replaying(folder: Path, others: Collection[str] = ()) -> Iterator[Recording]
     about = read_about(folder)
     given = variables_of(about.source).items()
     secrets = [REPLAYED, *(value for name, value in given if _is_secret(name))]
-    missing = (name for name in about.variables if name not in os.environ)
-    dummies = {name: REPLAYED for name in missing if _is_secret(name)}
-    os.environ.update(dummies)
+    before = dict(os.environ)
+    os.environ.update({n: os.environ.get(n, REPLAYED) if v is None else v
+                       for n, v in about.variables.items()})  # fmt: skip
     vcr = _vcr(Sanitiser(secrets, {}), others, "none")
     try:
         with vcr.use_cassette(str(folder / CASSETTE), allow_playback_repeats=True):
             yield about
     finally:
-        for name in dummies:
-            del os.environ[name]
+        for name in about.variables:
+            os.environ.pop(name, None)
+            os.environ.update({name: before[name]} if name in before else {})
 
 
 def read_about(folder: Path) -> Recording:

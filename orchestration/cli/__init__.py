@@ -22,6 +22,7 @@ from orchestration.cli import (
     openlineage,
     pipe,
     quarantine,
+    record,
     trace,
     versions,
 )
@@ -43,7 +44,7 @@ def ecluse() -> None:
 
 ROOMS = (
     pipe, quarantine, incidents, drift, versions, history, access, lineage, trace, openlineage,
-    look, doctor,
+    look, doctor, record,
 )  # fmt: skip
 for room in ROOMS:
     for command in room.COMMANDS:

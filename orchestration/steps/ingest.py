@@ -15,6 +15,7 @@ from orchestration.errors import (
     IngestionStopped,
     find_interrupt,
 )
+from orchestration.recording import replayed
 from orchestration.records import INTERRUPTED
 from orchestration.roles import share_raw
 from orchestration.steps.lineage import loaded_source
@@ -79,7 +80,11 @@ def load_source(
     run.record.loads.append(record)
     options: dict[str, Any] = {"window": window, "allow_empty": allow_empty}
     with ExitStack() as stack:
-        if name == "jaffle_shop" and not again:
+        recorded = None if again else stack.enter_context(replayed(run.settings, name))
+        if recorded:
+            options["most_pages"] = recorded.pages
+            options |= {"base_url": recorded.base_url} if recorded.base_url else {}
+        elif name == "jaffle_shop" and not again:
             demo = demo_source(run.settings, moves=window is None)
             options["base_url"] = run.settings.base_url or stack.enter_context(demo)
         days = (window.since, window.until) if window else (None, None)

@@ -1,0 +1,197 @@
+"""`ecluse record`: keep what an API answers, or hold what it answers now against what was kept.
+
+The load that asks is a real one, contract and quarantine included, into a dataset that is dropped.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import click
+
+from orchestration.demo import demo_source
+from orchestration.environment import tool_environment
+from orchestration.errors import ConfigurationError, DataRejected, IngestionStopped, chain
+from orchestration.settings import Settings
+from orchestration.warehouse import Warehouse, open_warehouse
+
+if TYPE_CHECKING:
+    from ingestion.load import LoadRecord
+    from ingestion.recording.cassette import Recording
+
+PREFIX = "recording_"  # of the dataset
+
+
+def record_source(settings: Settings, source: str, folder: Path, pages: int | None) -> None:
+    """Record `pages` of each resource, or all of them, into the folder.
+
+    Raises:
+        IngestionStopped, DataRejected, ConfigurationError: as a load does; nothing is kept then.
+    """
+    loaded = _record(settings, source, folder, pages)
+    kept = ", ".join(f"{name} {count}" for name, count in sorted(loaded.pages.items()))
+    rows = sum(loaded.received.values())
+    click.echo(f"{source}: {sum(loaded.pages.values())} pages ({kept}), {rows:,} rows in {folder}")
+    if loaded.rejected:
+        said = ", ".join(f"{table} {count:,}" for table, count in loaded.rejected.items())
+        click.echo(f"rows that break the contract, kept as they are: {said}")
+    click.echo("Read it before you commit it: only what the contract calls personal is masked.")
+
+
+def compare_source(settings: Settings, source: str, folder: Path, as_json: bool) -> None:
+    """Say what the API answers in another way than when the recording was made.
+
+    Raises:
+        DataRejected: something moved.
+        ConfigurationError: there is no recording.
+    """
+    from ingestion.errors import WrongSetting
+    from ingestion.recording.cassette import interactions, read_about
+    from ingestion.recording.moved import moved
+
+    try:
+        about = read_about(folder)
+    except WrongSetting as error:
+        raise ConfigurationError(str(error)) from None
+    now = settings.state_dir / "recordings" / source
+    try:
+        _record(settings, source, now, about.pages)
+        said = moved(interactions(folder), interactions(now))
+    finally:
+        shutil.rmtree(now, ignore_errors=True)
+    if as_json:
+        click.echo(json.dumps({"recorded_at": about.recorded_at, "moved": said}, indent=1))
+    elif said:
+        click.echo("\n".join(said))
+    else:
+        click.echo(f"{source} answers as it did when it was recorded, {about.recorded_at}")
+    if said:
+        raise DataRejected(
+            f"{source} moved in {len(said)} ways since {about.recorded_at}. When the contract has "
+            f"followed, `.venv/bin/ecluse record {source}` keeps the new answers."
+        )
+
+
+@contextmanager
+def replayed(settings: Settings, source: str) -> "Iterator[Recording | None]":
+    """The answers of a load from the recording, where ECLUSE_REPLAY names a folder of them.
+
+    Raises:
+        ConfigurationError: it holds none of this source.
+        IngestionStopped: something was asked that is not in the recording.
+    """
+    if settings.replay is None:
+        yield None
+        return
+    from ingestion.errors import WrongSetting
+    from ingestion.recording.cassette import replaying
+
+    try:
+        with replaying(settings.replay / source, _others(settings)) as about:
+            yield about
+    except WrongSetting as error:
+        raise ConfigurationError(str(error)) from error
+    except IngestionStopped as error:
+        from vcr.errors import CannotOverwriteExistingCassetteException as NotRecorded
+
+        asked = next((each for each in chain(error) if isinstance(each, NotRecorded)), None)
+        if not asked:
+            raise
+        raise IngestionStopped(
+            f"{source}: {_asked(asked)} is not in the recording {settings.replay / source}: a "
+            "later load asks for other rows than the first. Replay into an empty warehouse, or "
+            f"record anew with `.venv/bin/ecluse record {source}`."
+        ) from error
+
+
+def _record(settings: Settings, source: str, folder: Path, pages: int | None) -> "LoadRecord":
+    from ingestion.errors import RowsRejected, SourceFailed, WrongSetting
+    from ingestion.load import LoadRecord, load
+    from ingestion.recording.cassette import Recording, recording, variables_of
+
+    warehouse = open_warehouse(settings)
+    os.environ.update(tool_environment(settings, warehouse))
+    now, prefix = datetime.now(UTC), f"SOURCES__{source.upper()}__"
+    loaded = LoadRecord(source, PREFIX + source, now)
+    with ExitStack() as stack:
+        options = _options(settings, source, stack)
+        base_url = options.get("base_url") or variables_of(source).get(f"{prefix}BASE_URL")
+        moment = now.isoformat(timespec="seconds")
+        about = Recording(source, moment, _without_login(base_url), pages)
+        stack.enter_context(_thrown_away(warehouse, loaded.dataset))
+        stack.enter_context(recording(folder, about, _others(settings)))
+        try:
+            return load(
+                source,
+                warehouse.url(),
+                settings.dlt_dir / "recordings",
+                watch=_watcher(),
+                record=loaded,
+                most_pages=pages,
+                **options,
+            )
+        except RowsRejected as error:
+            raise DataRejected(str(error)) from error
+        except WrongSetting as error:
+            raise ConfigurationError(str(error)) from error
+        except SourceFailed as error:
+            raise IngestionStopped(str(error)) from error
+
+
+def _options(settings: Settings, source: str, stack: ExitStack) -> dict[str, Any]:
+    if source != "jaffle_shop":
+        return {}
+    demo = demo_source(settings, moves=False)
+    return {"base_url": settings.base_url or stack.enter_context(demo)}
+
+
+@contextmanager
+def _thrown_away(warehouse: Warehouse, dataset: str) -> Iterator[None]:
+    """Drop the dataset, and the one that dlt merges from, before and after."""
+    from psycopg2 import sql
+
+    def drop() -> None:
+        with warehouse.session() as session, session.cursor() as cursor:
+            for name in (dataset, f"{dataset}_loading"):
+                command = sql.SQL("drop schema if exists {} cascade")
+                cursor.execute(command.format(sql.Identifier(name)))
+
+    drop()
+    try:
+        yield
+    finally:
+        drop()
+
+
+def _watcher() -> Callable[[str, str, int, int | None], None]:
+    """Tell each page on stderr, for recordings of large APIs take their time."""
+
+    def watch(stage: str, name: str, done: int, of: int | None) -> None:
+        if stage == "extract":
+            click.echo(f"{name}: {done:,} rows" if of else name, err=True)
+
+    return watch
+
+
+def _others(settings: Settings) -> set[str]:
+    """Whom else we talk to over HTTP meanwhile."""
+    urls = (settings.openlineage_url, settings.otlp_endpoint)
+    return {str(urlsplit(url).hostname) for url in urls if url}
+
+
+def _without_login(url: str | None) -> str | None:
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+
+
+def _asked(error: BaseException) -> str:
+    request = getattr(error, "failed_request", None)
+    return urlsplit(request.uri).path if request else "a request"
