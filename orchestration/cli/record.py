@@ -31,7 +31,7 @@ def record(
     outside. SOURCE is loaded as by `ecluse ingest`, into a schema that is dropped again.
     """
     from ingestion.registry import SOURCES
-    from orchestration.recording import compare_source, record_source
+    from orchestration.recording.keep import compare_source, record_source
 
     settings = load_settings()
     if source not in SOURCES:

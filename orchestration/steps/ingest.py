@@ -15,7 +15,7 @@ from orchestration.errors import (
     IngestionStopped,
     find_interrupt,
 )
-from orchestration.recording import replayed
+from orchestration.recording.replay import replayed
 from orchestration.records import INTERRUPTED
 from orchestration.roles import share_raw
 from orchestration.steps.lineage import loaded_source

@@ -3,6 +3,6 @@
 pyproject.toml has it installed as `ecluse`, beside the rooms that keep their own names.
 """
 
-from orchestration import marts
+from orchestration.notebooks import marts
 
 __all__ = ["marts"]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
-from orchestration import marts
 from orchestration.errors import ConfigurationError
+from orchestration.notebooks import marts
 from orchestration.warehouse import Warehouse
 from tests.databases import make_database, query
 from tests.newcomer import own_environment

@@ -17,13 +17,13 @@ import click
 
 from orchestration.demo import demo_source
 from orchestration.environment import tool_environment
-from orchestration.errors import ConfigurationError, DataRejected, IngestionStopped, chain
+from orchestration.errors import ConfigurationError, DataRejected, IngestionStopped
+from orchestration.recording.replay import others
 from orchestration.settings import Settings
 from orchestration.warehouse import Warehouse, open_warehouse
 
 if TYPE_CHECKING:
     from ingestion.load import LoadRecord
-    from ingestion.recording.cassette import Recording
 
 PREFIX = "recording_"  # of the dataset
 
@@ -78,38 +78,6 @@ def compare_source(settings: Settings, source: str, folder: Path, as_json: bool)
         )
 
 
-@contextmanager
-def replayed(settings: Settings, source: str) -> "Iterator[Recording | None]":
-    """The answers of a load from the recording, where ECLUSE_REPLAY names a folder of them.
-
-    Raises:
-        ConfigurationError: it holds none of this source.
-        IngestionStopped: something was asked that is not in the recording.
-    """
-    if settings.replay is None:
-        yield None
-        return
-    from ingestion.errors import WrongSetting
-    from ingestion.recording.cassette import replaying
-
-    try:
-        with replaying(settings.replay / source, _others(settings)) as about:
-            yield about
-    except WrongSetting as error:
-        raise ConfigurationError(str(error)) from error
-    except IngestionStopped as error:
-        from vcr.errors import CannotOverwriteExistingCassetteException as NotRecorded
-
-        asked = next((each for each in chain(error) if isinstance(each, NotRecorded)), None)
-        if not asked:
-            raise
-        raise IngestionStopped(
-            f"{source}: {_asked(asked)} is not in the recording {settings.replay / source}: a "
-            "later load asks for other rows than the first. Replay into an empty warehouse, or "
-            f"record anew with `.venv/bin/ecluse record {source}`."
-        ) from error
-
-
 def _record(settings: Settings, source: str, folder: Path, pages: int | None) -> "LoadRecord":
     from ingestion.errors import RowsRejected, SourceFailed, WrongSetting
     from ingestion.load import LoadRecord, load
@@ -125,7 +93,7 @@ def _record(settings: Settings, source: str, folder: Path, pages: int | None) ->
         moment = now.isoformat(timespec="seconds")
         about = Recording(source, moment, _without_login(base_url), pages)
         stack.enter_context(_thrown_away(warehouse, loaded.dataset))
-        stack.enter_context(recording(folder, about, _others(settings)))
+        stack.enter_context(recording(folder, about, others(settings)))
         try:
             return load(
                 source,
@@ -179,19 +147,8 @@ def _watcher() -> Callable[[str, str, int, int | None], None]:
     return watch
 
 
-def _others(settings: Settings) -> set[str]:
-    """Whom else we talk to over HTTP meanwhile."""
-    urls = (settings.openlineage_url, settings.otlp_endpoint)
-    return {str(urlsplit(url).hostname) for url in urls if url}
-
-
 def _without_login(url: str | None) -> str | None:
     if url is None:
         return None
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
-
-
-def _asked(error: BaseException) -> str:
-    request = getattr(error, "failed_request", None)
-    return urlsplit(request.uri).path if request else "a request"

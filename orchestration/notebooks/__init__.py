@@ -1,0 +1,1 @@
+"""Marts for data scientists: `from ecluse import marts`."""

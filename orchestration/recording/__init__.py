@@ -1,0 +1,1 @@
+"""Recordings of APIs: made, compared, and played to a load. What they are is known in ingestion."""
