@@ -15,6 +15,8 @@ from tests.ingestion.raw import counts, current, said
 from tests.ingestion.rows import CUSTOMER, changed, make_orders
 from tests.ingestion.test_heal import REPLACED, RETIRED, run
 
+pytestmark = pytest.mark.slow
+
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
 WHOLE = "insert into raw_jaffle_shop._dlt_loads (load_id, status, inserted_at) values"
 

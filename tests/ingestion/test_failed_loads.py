@@ -17,6 +17,8 @@ from tests.databases import make_database, query
 from tests.ingestion.raw import contents, current, said
 from tests.ingestion.rows import make_orders
 
+pytestmark = pytest.mark.slow
+
 PAGE_3 = "orders?page=3&times=-1"
 FAULTS = {
     f"500@{PAGE_3}": (SourceFailed, "orders, page 3 .*: the API answered 500"),

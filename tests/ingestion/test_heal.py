@@ -12,6 +12,8 @@ from ingestion.heal import heal
 from tests.databases import query
 from tests.ingestion.raw import contents, counts, current, said
 
+pytestmark = pytest.mark.slow
+
 DEAD = "1700000000.1234567"  # dlt's load ids are unix times, now and then with seven digits
 
 

@@ -13,6 +13,8 @@ from tests.databases import make_database
 from tests.ingestion.conftest import Load
 from tests.ingestion.raw import Rows, contents, counts, current, said
 
+pytestmark = pytest.mark.slow
+
 ORDERS, DAYS = 20_000, 40
 ID, ORDERED_AT = 0, 3  # of a row of orders
 

@@ -18,6 +18,8 @@ from orchestration.settings import load_settings
 from orchestration.warehouse import Warehouse, open_warehouse
 from tests.databases import query
 
+pytestmark = pytest.mark.slow
+
 START = "import sys; from pathlib import Path; from orchestration.embedded import EmbeddedServer; "
 START += "print(EmbeddedServer(Path(sys.argv[1])).start(), flush=True)"
 

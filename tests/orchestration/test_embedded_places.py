@@ -16,6 +16,8 @@ from tests.databases import query
 from tests.newcomer import ecluse
 from tests.orchestration.users import OrdinaryUser
 
+pytestmark = pytest.mark.slow
+
 LIVE = """
 import sys
 from pathlib import Path

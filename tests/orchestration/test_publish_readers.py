@@ -5,10 +5,10 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import pytest
 from psycopg2.errors import FeatureNotSupported
+from psycopg2.extensions import cursor
 
 from orchestration.errors import PublishBlocked
 from orchestration.publication.switch import Switched
@@ -17,9 +17,7 @@ from tests.databases import query
 from tests.orchestration.conftest import Guests
 from tests.orchestration.marts import ROWS, build, release, schemas, switch, version_in
 
-if TYPE_CHECKING:
-    from psycopg2.extensions import cursor
-
+pytestmark = pytest.mark.slow
 NOTE = "alter table marts__next.orders add note text"
 JOINED = """
 select array_agg(distinct o.version), array_agg(distinct c.version), count(*)
@@ -28,7 +26,7 @@ from marts.orders as o join marts.customers as c using (id)
 
 
 @contextmanager
-def reader(warehouse: Warehouse, begin: str = "begin") -> "Iterator[cursor]":
+def reader(warehouse: Warehouse, begin: str = "begin") -> Iterator[cursor]:
     """A session in the middle of a transaction."""
     with warehouse.session("a reader") as session, session.cursor() as cursor:
         cursor.execute(begin)

@@ -16,6 +16,8 @@ from ingestion.demo_api.broken import KINDS
 from ingestion.demo_api.command import demo_api
 from ingestion.demo_api.serve import DemoApiError, command, running
 
+pytestmark = pytest.mark.slow
+
 PARENT = """
 import signal, time
 from ingestion.demo_api.serve import running
