@@ -1,7 +1,6 @@
 """One run from its first breath to its record: warehouse, lock, leftovers, status, exit code."""
 
 import os
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,47 +9,28 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from orchestration import ops
+from orchestration.concluding import conclude, fail
 from orchestration.console import Console
 from orchestration.dead_runs import bury
 from orchestration.disk import explain
 from orchestration.environment import readers_environment, tool_environment
 from orchestration.errors import (
-    BAD_DATA,
-    BROKEN,
-    LOCKED,
     ConfigurationError,
-    EcluseError,
     RunLocked,
     WarehouseLost,
     WarehouseUnreachable,
-    interrupt_code,
 )
 from orchestration.faults import PAUSES, passing_fault
-from orchestration.incidents.conclude import deliver_after, settle_after
 from orchestration.incidents.unreachable import tell
 from orchestration.interrupts import interruptible
 from orchestration.live.progress import Followed
-from orchestration.live.telling import tell_at_the_end, write_metrics_after
-from orchestration.lock import give_back, run_lock, take_lock
+from orchestration.live.telling import tell_at_the_end
+from orchestration.lock import run_lock, take_lock
+from orchestration.opening import new_record
 from orchestration.openlineage.emitter import Emitter
-from orchestration.provenance import git_state, versions
-from orchestration.publication.versions import published_by
-from orchestration.records import BROKEN as BROKE
-from orchestration.records import (
-    CANCELLED,
-    INTERRUPTED,
-    PASSED,
-    PUBLISHED,
-    REJECTED,
-    RUNNING,
-    WAITING,
-    RunFolder,
-    RunRecord,
-    StepRecord,
-    new_run_id,
-)
+from orchestration.records import PASSED, RUNNING, RunFolder, RunRecord, StepRecord
 from orchestration.settings import Settings
-from orchestration.site.writer import write_after
+from orchestration.store import push_at_the_end
 from orchestration.warehouse import Warehouse, open_warehouse, parse_url
 
 if TYPE_CHECKING:
@@ -58,8 +38,6 @@ if TYPE_CHECKING:
 
     from orchestration.dbt import NodeNews
 
-# A folder's name, and with "ecluse run " before it an application name: Postgres cuts at 63 bytes.
-ALLOWED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,49}")
 PATIENCE = 30.0  # seconds for a server to come back, and to notice that our connection is gone
 
 
@@ -197,17 +175,17 @@ def recorded_run(
                 with interruptible(), warehouse.explained(run.lost):
                     yield run
             except BaseException as error:
-                _fail(record, explain(error, settings) or error)
+                fail(record, explain(error, settings) or error)
                 raise
             else:
                 record.status = PASSED if record.status == RUNNING else record.status
                 record.exit_code = 0
             finally:
-                _conclude(run)
+                conclude(run)
     except BaseException as error:
         explained = explain(error, settings)
         if record.finished_at is None:
-            _fail(record, explained or error)
+            fail(record, explained or error)
             record.finished_at = datetime.now(UTC)
         if isinstance(explained or error, WarehouseUnreachable):
             tell(settings, record, str(explained or error))
@@ -218,82 +196,4 @@ def recorded_run(
         raise
     finally:
         tell_at_the_end(settings, record, folder)
-
-
-def new_record(settings: Settings, kind: str) -> RunRecord:
-    """The record of a run that is about to begin.
-
-    Raises:
-        ConfigurationError: ECLUSE_RUN_ID cannot be used.
-    """
-    record = RunRecord(_run_id(settings), kind, status=WAITING)
-    record.git_commit, record.git_dirty = git_state(settings.root)
-    record.versions = versions()
-    return record
-
-
-def _run_id(settings: Settings) -> str:
-    given = settings.run_id
-    if given is None:
-        return new_run_id()
-    if not ALLOWED_ID.fullmatch(given):
-        raise ConfigurationError(
-            f"ECLUSE_RUN_ID is {given!r}: use up to 50 letters, digits, - _ and ., and begin with "
-            "a letter or a digit."
-        )
-    if (settings.runs_dir / given / "run.json").exists():
-        raise ConfigurationError(f"There is a run {given!r} already: give ECLUSE_RUN_ID anew.")
-    return given
-
-
-def _fail(record: RunRecord, error: BaseException) -> None:
-    """Why and how the run ended. Marts that were switched stay published, whatever came after."""
-    if isinstance(error, KeyboardInterrupt):
-        status, record.exit_code, record.reason = CANCELLED, interrupt_code(error), INTERRUPTED
-    else:
-        code = record.exit_code = getattr(error, "exit_code", BROKEN)
-        status = REJECTED if code == BAD_DATA else "locked" if code == LOCKED else BROKE
-        known = isinstance(error, EcluseError)
-        record.reason = str(error) if known else f"{type(error).__name__}: {error}".rstrip(": ")
-    record.status = PUBLISHED if record.published else status
-
-
-def _conclude(run: Run) -> None:
-    """Keep the end of a run, then tell of it, which changes nothing of how it ended."""
-    run.record.finished_at = datetime.now(UTC)
-    run.events.end()
-    _save_what_can_be(run)
-    if any([settle_after(run), write_after(run), write_metrics_after(run)]):
-        _save_file(run)
-    give_back(run.session)
-    if any([run.events.close(), deliver_after(run)]):
-        _save_file(run)
-
-
-def _save_what_can_be(run: Run) -> None:
-    """The last word on a run. Postgres may be what broke, so the file goes first."""
-    import psycopg2
-
-    record = run.record  # of what may have been stopped between its switch and saying so
-    with suppress(psycopg2.Error), run.session.cursor() as cursor:
-        record.published = record.published or published_by(cursor, record.run_id)
-        record.status = PUBLISHED if record.published else record.status
-    unwritten = _save_file(run)
-    try:
-        ops.save_run(run.session, record)
-        ops.save_details(run.session, record)
-    except psycopg2.Error as error:
-        run.note(f"the record could not be written to Postgres: {str(error).splitlines()[0]}")
-        unwritten = _save_file(run)
-    if unwritten and not record.exit_code:
-        raise unwritten
-
-
-def _save_file(run: Run) -> ConfigurationError | None:
-    """Why the record's file cannot be written; that must not keep ops from knowing the end."""
-    try:
-        run.folder.save(run.record)
-    except ConfigurationError as error:
-        run.note(str(error))
-        return error
-    return None
+        push_at_the_end(settings, record, folder)

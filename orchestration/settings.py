@@ -33,6 +33,7 @@ VARIABLES = {
     "ECLUSE_DEMO_DATA": "a folder of raw_*.csv[.gz] files that the demo serves instead",
     "ECLUSE_DEMO_FAULTS": "faults the demo commits, separated by spaces (ecluse demo-api --help)",
     "ECLUSE_REPLAY": "a folder of `ecluse record` to load from instead of the APIs",
+    "ECLUSE_ARTIFACTS": "where each run's folder is copied: a folder, or a URL such as s3://bucket",
     "ECLUSE_METRICS_FILE": "a file to write Prometheus metrics to at the end of each run",
     "OTEL_EXPORTER_OTLP_ENDPOINT": "where spans of each run go: OTLP over HTTP, in JSON",
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "the same, taken as it is, without /v1/traces after it",
@@ -71,6 +72,7 @@ class Settings:
     openlineage_key: str | None = field(repr=False)
     openlineage_namespace: str
     replay: Path | None
+    artifacts: str | None = field(repr=False)  # a path, or a URL that may hold secrets
     metrics_file: Path | None
     otlp_endpoint: str | None = field(repr=False)  # of traces, whole
     otlp_headers: str | None = field(repr=False)
@@ -137,6 +139,7 @@ def load_settings(environ: Mapping[str, str] = os.environ, root: Path = ROOT) ->
         openlineage_key=environ.get("ECLUSE_OPENLINEAGE_API_KEY") or None,
         openlineage_namespace=environ.get("ECLUSE_OPENLINEAGE_NAMESPACE") or "ecluse",
         replay=Path(replay).expanduser().resolve() if replay else None,
+        artifacts=_store(environ.get("ECLUSE_ARTIFACTS")),
         metrics_file=Path(metrics).expanduser().resolve() if metrics else None,
         otlp_endpoint=_otlp_endpoint(environ),
         otlp_headers=environ.get("OTEL_EXPORTER_OTLP_HEADERS") or None,
@@ -174,6 +177,13 @@ def _http_url(name: str, environ: Mapping[str, str]) -> str | None:
     if value and not re.match(r"https?://[^/?#]", value):  # not quoted: it may hold a password
         raise ConfigurationError(f"{name} is no web address: give one such as http://host:5000.")
     return value
+
+
+def _store(text: str | None) -> str | None:
+    """A folder as an absolute path, a URL as it is."""
+    if not text or "://" in text:
+        return text or None
+    return str(Path(text).expanduser().resolve())
 
 
 def _otlp_endpoint(environ: Mapping[str, str]) -> str | None:

@@ -51,8 +51,9 @@ def recorded(
 ) -> None:
     """Run the steps that `plan` makes, with a record of their own, and print the summary."""
     from orchestration.console import open_console
+    from orchestration.opening import new_record
     from orchestration.records import to_json
-    from orchestration.run import new_record, recorded_run
+    from orchestration.run import recorded_run
     from orchestration.workflow import execute
 
     settings = load_settings()
