@@ -5,14 +5,17 @@ so they cannot disagree.
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingestion.contract import Column
 
-FIRST_MOMENT = datetime.min  # Arrow also reads the year 0000, which no database agrees on
+# Arrow also reads the year 0000, which no database agrees on
+FIRST: dict[str, date] = {"timestamp": datetime.min, "date": date.min}
+# .NET and Go write more digits of a second than a database has: they are cut off
+TOO_FINE, MICROSECONDS = r"(\.\d{6})\d+", r"\1"
 
 
 def typed(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
@@ -23,7 +26,7 @@ def typed(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
     """
     if not column.nullable:
         refuse(values.null_count, f"{column.name}: {values.null_count} values missing")
-    found = values.cast(column.arrow_type())
+    found = _cast(values, column)
     if column.type == "whole":
         # Arrow reads "0x10" too; the API never writes a number like that
         for hexadecimal in ("0x", "0X"):
@@ -37,13 +40,23 @@ def typed(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
     if column.pattern:
         fits = pc.match_substring_regex(values, f"^(?:{column.pattern})$")
         refuse(not pc.all(fits, min_count=0).as_py(), f"{column.name}: another form")
-    lowest = FIRST_MOMENT if column.type == "timestamp" else column.minimum
+    lowest = FIRST.get(column.type, column.minimum)
     highest = column.ceiling()
     if lowest is not None and len(found):
         refuse(pc.any(pc.less(found, lowest)).as_py(), f"{column.name} below {lowest}")
     if highest is not None and len(found):
         refuse(pc.any(pc.greater(found, highest)).as_py(), f"{column.name} above {highest}")
     return found
+
+
+def _cast(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
+    if not column.zoned:
+        found = values.cast(column.arrow_type())
+        if column.type == "float":  # "1e999" is infinite to Arrow, and "nan" a number
+            refuse(not pc.all(pc.is_finite(found), min_count=0).as_py(), f"{column.name}: infinite")
+        return found
+    digits = pc.replace_substring_regex(values, TOO_FINE, MICROSECONDS)
+    return digits.cast(pa.timestamp("us", "UTC")).cast(column.arrow_type())
 
 
 def refused(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:

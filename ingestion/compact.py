@@ -94,21 +94,22 @@ def _outdated(
     schema, contracts = f"raw_{source}", contracts_of(source)
     cursor.execute(TABLES, (schema,))
     versioned: dict[str, bool] = dict(cursor.fetchall()) if cut_off else {}
-    nested = {child.table for contract in contracts for _, child in contract.children}
+    nested = {child.table for contract in contracts for child in contract.nested()}
     for contract in contracts:
         own = contract.table
         if own in nested or own not in versioned or cut_off is None:
             continue
-        ids = {own: "_dlt_id"}
-        if not versioned[own]:
-            children = [child.table for _, child in contract.children if child.table in versioned]
-            ids = dict.fromkeys(children, "_dlt_parent_id") | ids
+        children = [child.table for child in contract.nested() if child.table in versioned]
+        id_ = "_dlt_id" if versioned[own] else "split_part(_dlt_parent_id, '-', 1)"
+        ids = dict.fromkeys(children, id_) | {own: "_dlt_id"}
+        moment = sql.SQL("{} desc nulls last, ").format(sql.Identifier(contract.newest or ""))
         parts = {
-            "key": sql.SQL(", ").join(map(sql.Identifier, contract.key)),
+            "key": sql.SQL(", ").join(map(sql.Identifier, contract.identity())),
+            "moment": moment if contract.newest else sql.SQL(""),
             "log": sql.Identifier(schema, own),
             "loads": sql.Identifier(schema, "_dlt_loads"),
             "newest": sql.Literal(cut_off.load_id),
         }
         template = sql.SQL(RETIRED_BY_WHOLE) if versioned[own] else SUPERSEDED
-        yield {table: template.format(id=sql.Identifier(id_), **parts)
+        yield {table: template.format(id=sql.SQL(id_), **parts)
                for table, id_ in ids.items()}  # fmt: skip

@@ -14,7 +14,7 @@ where table_schema = %s group by table_name;
 (_dlt_load_id, {id}) in (
     select _dlt_load_id, _dlt_id from (
         select _dlt_load_id, _dlt_id, rank() over (
-            partition by {key} order by _dlt_load_id desc, _dlt_id asc
+            partition by {key} order by _dlt_load_id desc, {moment}_dlt_id asc
         ) as version_back
         from {log}
         where _dlt_load_id in (select load_id from {loads} where status = 0 and load_id <= {newest})

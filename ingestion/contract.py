@@ -1,19 +1,21 @@
 """What a table promises: columns, types, keys, ranges, formats, and what happens to what breaks it.
 
 A contract is plain data, written once beside its source; decoding, checks and dlt's hints are made
-of it. JSON carries numbers and timestamps as strings in the
-APIs we load, so every type but `boolean` is expected as a string.
+of it. Every type but `boolean` is expected as a JSON string, so that a number is never rounded on
+its way; where an API sends JSON numbers and objects, `shape.py` writes its rows anew before.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Type = Literal["text", "whole", "decimal", "boolean", "timestamp"]
+# json: any JSON value, kept as its text
+Type = Literal["text", "whole", "decimal", "float", "boolean", "timestamp", "date", "json"]
 # What becomes of a column that the contract does not know. evolve: raw gets it, as text; freeze:
 # the load stops, also for a value of another JSON type; quarantine: rows with it are set aside.
 Policy = Literal["evolve", "freeze", "quarantine"]
@@ -33,6 +35,7 @@ class Column:
     minimum: int | Decimal | None = None
     maximum: int | Decimal | None = None
     digits: tuple[int, int] = (18, 2)
+    zoned: bool = False  # a timestamp that comes with Z or an offset; raw has it in UTC
     until_now: bool = False  # a timestamp that may not lie in the future
     allowed: tuple[str, ...] = ()
     pattern: str | None = None
@@ -45,8 +48,11 @@ class Column:
             "text": "a string without NUL",
             "whole": "a whole number in a string",
             "decimal": f"a number in a string with at most {self.digits[1]} decimals",
+            "float": "a number in a string",
             "boolean": "true or false",
-            "timestamp": "a time such as 2018-09-01T08:15:00",
+            "timestamp": f"a time such as 2018-09-01T08:15:00{'Z' if self.zoned else ''}",
+            "date": "a day such as 2018-09-01",
+            "json": "a string without NUL",
         }[self.type]
         words += f", at least {self.minimum}" if self.minimum is not None else ""
         words += f", at most {self.maximum}" if self.maximum is not None else ""
@@ -55,9 +61,12 @@ class Column:
         words += f", of the form {self.pattern}" if self.pattern else ""
         return words + (" or null" if self.nullable else "")
 
-    def ceiling(self) -> int | Decimal | datetime | None:
+    def ceiling(self) -> int | Decimal | date | None:
         """The highest value allowed now. A day of grace: the API's clock is in another zone."""
-        return datetime.now() + timedelta(days=1) if self.until_now else self.maximum
+        if not self.until_now:
+            return self.maximum
+        grace = datetime.now() + timedelta(days=1)
+        return grace.date() if self.type == "date" else grace
 
     def arrow_type(self) -> "pa.DataType":
         """The type of the column in raw."""
@@ -67,8 +76,11 @@ class Column:
             "text": pa.string(),
             "whole": pa.int64(),
             "decimal": pa.decimal128(*self.digits),
+            "float": pa.float64(),
             "boolean": pa.bool_(),
             "timestamp": pa.timestamp("us"),
+            "date": pa.date32(),
+            "json": pa.string(),
         }[self.type]
 
     def wire_type(self) -> "pa.DataType":
@@ -79,7 +91,7 @@ class Column:
 
     def hint(self) -> dict[str, Any]:
         """The column as dlt's schema wants it, so that an all-null column exists too."""
-        types = {"whole": "bigint", "boolean": "bool"}
+        types = {"whole": "bigint", "boolean": "bool", "float": "double", "json": "text"}
         hint: dict[str, Any] = {
             "name": self.name,
             "data_type": types.get(self.type, self.type),
@@ -110,15 +122,29 @@ class Limit:
 
 @dataclass(frozen=True)
 class Contract:
-    """A table and the lists nested in its rows, each of which becomes a child table."""
+    """A table and the lists nested in its rows, each of which becomes a child table.
+
+    Without a `key` a row is its own key: rows that are alike in all columns count as one.
+    """
 
     table: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     children: tuple[tuple[str, "Contract"], ...] = ()
+    newest: str | None = None  # of two versions in one load, the one where this is greater counts
     unknown: Policy = "quarantine"
     warn: Limit = Limit(100, 0.01)
     stop: Limit = Limit(1_000, 0.05)
+
+    def identity(self) -> tuple[str, ...]:
+        """The columns that tell rows of raw apart."""
+        return self.key or ("_dlt_id",)
+
+    def nested(self) -> "Iterator[Contract]":
+        """The contracts of all lists in it, those in other lists too."""
+        for _, child in self.children:
+            yield child
+            yield from child.nested()
 
     def hints(self) -> list[dict[str, Any]]:
         """The columns as dlt's schema wants them; the key is a hint, no index is made of it."""
@@ -144,7 +170,7 @@ class Contract:
                  "pii": each.pii, "added": each.added}
                 for each in self.columns
             ],
-            "children": [child.table for _, child in self.children],
+            "children": [child.table for child in self.nested()],
             "unknown": self.unknown,
             "warn": str(self.warn),
             "stop": str(self.stop),

@@ -21,6 +21,8 @@ from ingestion.pages import Page
 
 # Keeps ("a", "bc") and ("ab", "c") apart, and null apart from "", when a row is hashed.
 SEPARATOR, NULL = "\x1f", "\x00"
+DIGEST = 10  # bytes; of ten million rows two have one hash once in 20,000 million loads
+ROOT_LENGTH = 2 * DIGEST  # of a row's id, with which the ids of all that is nested in it begin
 NULL_ROW = msgspec.Raw(b"null")
 # a NUL in a text, which Postgres cannot store; not the harmless text that says backslash-u0000
 NUL, WRITTEN_NUL = b"\\u0000", re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -67,12 +69,11 @@ def holds_nul(json: bytes) -> bool:
 
 
 def _typed(wire: pa.Table, contract: Contract) -> Iterator[tuple[str, pa.Table]]:
-    lists = {name: nested_lists(wire, name) for name, _ in contract.children}
-    ids = _row_ids(wire, contract, lists)
+    ids = _row_ids(wire, contract)
     columns = {column.name: typed(wire[column.name], column) for column in contract.columns}
     yield contract.table, pa.table({**columns, "_dlt_id": ids})
     for name, child in contract.children:
-        yield child.table, _nested(lists[name], ids, child)
+        yield from _nested(nested_lists(wire, name), ids, child)
 
 
 def nested_lists(wire: pa.Table, name: str) -> pa.ListArray:
@@ -88,7 +89,9 @@ def nested_lists(wire: pa.Table, name: str) -> pa.ListArray:
     return lists
 
 
-def _nested(lists: pa.ListArray, parents: pa.Array, contract: Contract) -> pa.Table:
+def _nested(
+    lists: pa.ListArray, parents: pa.Array, contract: Contract
+) -> Iterator[tuple[str, pa.Table]]:
     parent = pc.list_parent_indices(lists)
     parent_ids = pc.take(parents, parent)
     position = np.arange(len(parent)) - lists.offsets.to_numpy()[parent.to_numpy()]
@@ -97,18 +100,25 @@ def _nested(lists: pa.ListArray, parents: pa.Array, contract: Contract) -> pa.Ta
     columns = {column.name: typed(wire[column.name], column) for column in contract.columns}
     ids = pc.binary_join_element_wise(parent_ids, pc.cast(index, pa.string()), "-")
     extra = {"_dlt_parent_id": parent_ids, "_dlt_list_idx": index, "_dlt_id": ids}
-    return pa.table({**columns, **extra})
+    yield contract.table, pa.table({**columns, **extra})
+    for name, child in contract.children:
+        yield from _nested(nested_lists(wire, name), ids, child)
 
 
-def _row_ids(wire: pa.Table, contract: Contract, lists: dict[str, pa.ListArray]) -> pa.Array:
-    parts = _parts(wire, contract)
-    for name, child in contract.children:  # a changed item makes another row of its parent
-        joined = _joined(_parts(pa.Table.from_struct_array(lists[name].values), child))
-        parts.append(pc.binary_join(pa.ListArray.from_arrays(lists[name].offsets, joined), "\x1e"))
-    # 80 bits: ten million rows hold two equal hashes once in 20,000 million loads
-    rows = _joined(parts).cast(pa.binary()).to_pylist()
-    hashes = [blake2b(row, digest_size=10).hexdigest() for row in rows]
+def _row_ids(wire: pa.Table, contract: Contract) -> pa.Array:
+    rows = _contents(wire, contract).cast(pa.binary()).to_pylist()
+    hashes = [blake2b(row, digest_size=DIGEST).hexdigest() for row in rows]
     return pa.array(hashes, pa.string())
+
+
+def _contents(wire: pa.Table, contract: Contract) -> pa.Array:
+    """All that each row holds as one string; a changed item makes another row of its parent."""
+    parts = _parts(wire, contract)
+    for name, child in contract.children:
+        lists = nested_lists(wire, name)
+        items = _contents(pa.Table.from_struct_array(lists.values), child)
+        parts.append(pc.binary_join(pa.ListArray.from_arrays(lists.offsets, items), "\x1e"))
+    return _joined(parts)
 
 
 def _parts(wire: pa.Table, contract: Contract) -> list[pa.ChunkedArray]:

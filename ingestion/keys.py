@@ -11,12 +11,14 @@ from ingestion.contract import Contract
 
 def keys_of(table: pa.Table, contract: Contract) -> pa.Array:
     """The keys of good rows as texts."""
-    parts = [table[name].cast(pa.string()) for name in contract.key]
+    parts = [table[name].cast(pa.string()) for name in contract.identity()]
     return pc.binary_join_element_wise(*parts, "\x1f").combine_chunks()
 
 
 def key_of(raw: msgspec.Raw, contract: Contract) -> str | None:
     """The key of a row as the same text, as far as it can be read."""
+    if not contract.key:
+        return None
     try:
         row = msgspec.json.decode(raw)
         columns = [next(c for c in contract.columns if c.name == name) for name in contract.key]

@@ -17,10 +17,10 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from ingestion.errors import SourceFailed, WrongSetting, find_cause
 from ingestion.heal import drop_packages, heal
 from ingestion.home import at_home
+from ingestion.intake import Intake
 from ingestion.progress import Progress, Watch, ignore
 from ingestion.quarantine import REJECTED, Again, Quarantine
 from ingestion.registry import find_source
-from ingestion.resources import Turn
 
 # dlt's own switch, off for Postgres: a file without rows breaks the load, a large one is held whole
 PostgresParquetCopyJob._ingest_per_rowgroup = True
@@ -98,8 +98,8 @@ def load(  # noqa: PLR0913, PLR0917 - all but the first three have a default
         run_id: what is written beside a row that is set aside.
         again: rows of the quarantine, by table, to be loaded instead of what the API has.
         most_pages: of each resource; all of them by default.
-        options: arguments of the source function, such as base_url; with `window`, only the
-            cursor resources are loaded.
+        options: arguments of the source function, such as base_url, and of its `Intake`: with
+            `window`, only the cursor resources are loaded.
 
     Raises:
         SourceFailed, RowsRejected: with the sentence to show; nothing is visible in raw.
@@ -146,21 +146,22 @@ def load(  # noqa: PLR0913, PLR0917 - all but the first three have a default
 def _prepare(
     make_source: Any, progress: Progress, quarantine: Quarantine, options: dict[str, Any]
 ) -> DltSource:
-    turn = Turn()
-    source: DltSource = make_source(observer=progress, turn=turn, quarantine=quarantine, **options)
+    asked = {name: options.pop(name) for name in ("window", "allow_empty") if name in options}
+    intake = Intake(quarantine, progress, **asked)
+    source: DltSource = make_source(intake=intake, **options)
     logs = _cursor_resources(source)
     snapshots = source.resources.keys() - set(logs)
-    for unknown in set(options.get("allow_empty", ())) - snapshots:
+    for unknown in set(intake.allow_empty) - snapshots:
         raise WrongSetting(
             f"{unknown!r} is no snapshot resource that could be empty: "
             f"{source.name} has {', '.join(sorted(snapshots))}."
         )
-    if options.get("window"):
+    if intake.window:
         source = source.with_resources(*logs)
     if quarantine.again:
         source = source.with_resources(*quarantine.again)
         logs = _cursor_resources(source)
-    turn.logs.update(logs)
+    intake.logs.update(logs)
     return source
 
 

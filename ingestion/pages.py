@@ -5,8 +5,10 @@ a page is cut into rows without making Python objects of it, and an answer that 
 rows (HTML, truncated JSON, the page before once more) counts as a fault worth another try.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -17,16 +19,18 @@ from dlt.sources.helpers.requests.retry import (
     Client,
 )
 from dlt.sources.helpers.rest_client import RESTClient
-from dlt.sources.helpers.rest_client.paginators import HeaderLinkPaginator
-from requests import PreparedRequest, Response
+from dlt.sources.helpers.rest_client.paginators import BasePaginator, HeaderLinkPaginator
+from requests import PreparedRequest, Request, Response
 from requests.auth import AuthBase, HTTPBasicAuth
 from requests.exceptions import ChunkedEncodingError, HTTPError, RequestException, Timeout
 from requests.exceptions import ConnectionError as NoConnection
 
 from ingestion.errors import SourceFailed, WrongSetting
 
+STEP = re.compile(r"[^\s.$\[\]'\"]+")  # of a path such as $.data.items or [1]
 PAGE = "_page"  # the column of raw: on which page a row came; null if from the quarantine
-_rows = msgspec.json.Decoder(list[msgspec.Raw])
+_list = msgspec.json.Decoder(list[msgspec.Raw] | None)
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 # status -> what it means and what to do; any other status gets the general sentence
 ADVICE = {
@@ -65,17 +69,31 @@ class PageClient(RESTClient):
     """A RESTClient whose pages are lists of raw JSON rows; one for each walk of an endpoint."""
 
     def __init__(
-        self, base_url: str, observer: Observer | None = None, auth: AuthBase | None = None
+        self,
+        base_url: str,
+        observer: Observer | None = None,
+        auth: AuthBase | None = None,
+        paginator: BasePaginator | None = None,
+        rows: str = "$",
     ) -> None:
-        """Page through `base_url` by the Link header; retries follow dlt's [runtime] settings.
+        """Page through `base_url`; retries follow dlt's [runtime] settings.
 
-        A login in the URL goes into the Authorization header, unless `auth` is given.
+        Args:
+            base_url: a login in it goes into the Authorization header, unless `auth` is given.
+            observer: told of each page and each fault.
+            auth: one of dlt's.
+            paginator: one of dlt's; by the Link header, if none is given.
+            rows: where in an answer the list of rows is, such as `data.items` or `[1]`.
 
         Raises:
             WrongSetting: the base URL is no http address.
         """
         url, login = _split_login(base_url)
-        self._seen: dict[int | str, str] = {}  # a page's URL, its body's hash -> its URL
+        self._rows = STEP.findall(rows)
+        # of the auth: another host shall not be told, and where it stands in a URL, nobody
+        self._host = urlsplit(url).netloc if auth or login else None
+        self._secret = getattr(auth, "name", "").lower()
+        self._seen: dict[int, str] = {}  # the hash of a page's URL and of its body -> its URL
         self._judged: tuple[Response, list[msgspec.Raw], str | None] | None = None
         self._observer = observer
         self._asked_for = ""  # which page is being fetched, such as "orders, page 2"
@@ -83,7 +101,10 @@ class PageClient(RESTClient):
         client = Client(status_codes=(), exceptions=(), retry_condition=self._is_worth_another_try)
         client.configure()
         super().__init__(
-            url, auth=auth or login, paginator=HeaderLinkPaginator(), session=client.session
+            url,
+            auth=auth or login,
+            paginator=paginator or HeaderLinkPaginator(),
+            session=client.session,
         )
 
     def pages(self, resource: str, path: str, params: dict[str, Any]) -> Iterator[Page]:
@@ -94,11 +115,11 @@ class PageClient(RESTClient):
         """
         number = 0
         self._asked_for = f"{resource}, page 1"
-        url = _plain(f"{(self.base_url or '').rstrip('/')}/{path}")
+        url = self._shown(f"{(self.base_url or '').rstrip('/')}/{path}")
         try:
             for page in self.paginate(path, params=params, data_selector="$"):
                 number += 1
-                url = _plain(page.response.request.url)
+                url = self._shown(page.response.request.url)
                 fetched = Page(resource, number, url, page)
                 if self._observer:
                     self._observer.page(fetched)
@@ -108,19 +129,45 @@ class PageClient(RESTClient):
                     return
         except RequestException as error:
             # a connection that breaks in mid-body does not say which request it answered
-            where = _asked(error) or (f"after {url}" if number else url)
+            asked = isinstance(error.request, PreparedRequest) and self._shown(error.request.url)
+            where = asked or (f"after {url}" if number else url)
             raise SourceFailed(
                 f"{self._asked_for} ({where}): {_explain(error)}. Nothing of it was loaded."
             ) from error
+        except ValueError:  # of a paginator; its words quote the whole answer
+            raise SourceFailed(
+                f"{self._asked_for} ({url}): its answer does not say how to go on as the paginator "
+                f"{type(self.paginator).__name__} expects: check its paths. Nothing of it was "
+                "loaded."
+            ) from None
 
     def extract_response(self, response: Response, data_selector: Any) -> list[Any]:
         """The rows of an answer; called by RESTClient once the retries are over."""
         rows, fault = self._judge(response)
         if fault:
             raise _NoPage(fault, request=response.request, response=response)
-        url = _plain(response.request.url)
-        self._seen[url] = self._seen[hash(response.content)] = url
+        url = str(response.request.url)
+        self._seen[hash(url)] = self._seen[hash(response.content)] = self._shown(url)
+        # for dlt's paginators: its own is slow, and rounds
+        response.json = partial(msgspec.json.decode, response.content)  # type: ignore[method-assign]
         return rows
+
+    def _send_request(self, request: Request, **kwargs: Any) -> Response:
+        """Send what RESTClient has made; a next page may be said to be anywhere.
+
+        Raises:
+            SourceFailed: it is on a host that was not meant to get our credentials.
+        """
+        host = urlsplit(str(request.url)).netloc.rpartition("@")[2]
+        if self._host and host != self._host:
+            raise SourceFailed(
+                f"{self._asked_for}: the next page is said to be on {host}, which shall not get "
+                f"the credentials for {self._host}: check the base URL. Nothing of it was loaded."
+            )
+        return super()._send_request(request, **kwargs)
+
+    def _shown(self, url: str | None) -> str:
+        return _plain(url, self._secret)
 
     def _is_worth_another_try(self, response: Response | None, error: BaseException | None) -> bool:
         fault = None
@@ -144,23 +191,39 @@ class PageClient(RESTClient):
     def _cut(self, response: Response) -> tuple[list[msgspec.Raw], str | None]:
         body = response.content
         try:
-            rows = _rows.decode(body)
+            rows = _find_rows(body, self._rows)
             if not body.isascii():
                 body.decode()  # the decoder leaves what is inside the rows to others
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, LookupError) as error:
             kind = response.headers.get("Content-Type", "no content type").split(";")[0]
             if body.lstrip()[:1] == b"<":
                 return [], f"it answered with a web page ({kind}), not JSON: check the base URL"
-            what = f"{error}; {len(body)} bytes of {kind}"
+            missing = f"nothing at {error}" if isinstance(error, LookupError) else str(error)
+            what = f"{missing}; {len(body)} bytes of {kind}"
             return [], f"its JSON is broken or no list ({what}): try later, or tell its owner"
         # a page is noted once it is taken, so the retry of a request never finds itself here
-        url = _plain(response.request.url)
-        if url in self._seen:
-            return [], f"its pages go round in a circle: the next one is {url} again"
+        url = str(response.request.url)
+        if hash(url) in self._seen:
+            shown = self._shown(url)
+            return [], f"its pages go round in a circle: the next one is {shown} again"
         if rows and hash(body) in self._seen:
             earlier = self._seen[hash(body)]
             return [], f"it sent the same page twice (as {earlier}), so rows would be missing"
         return rows, None
+
+
+def _find_rows(body: bytes, steps: list[str]) -> list[msgspec.Raw]:
+    """The list at the end of these steps; null is an empty one where an object says so."""
+    part: Any = body
+    for step in steps:
+        if step.isdecimal():
+            part = (_list.decode(part) or [])[int(step)]
+        else:
+            part = _object.decode(part)[step]
+    rows = _list.decode(part)
+    if rows is None and not steps:
+        raise msgspec.ValidationError("Expected `array`, got `null`")
+    return rows or []
 
 
 class _NoPage(RequestException):
@@ -184,23 +247,18 @@ def _split_login(base_url: str) -> tuple[str, HTTPBasicAuth | None]:
     return url, HTTPBasicAuth(user, password) if user or password else None
 
 
-def _plain(url: str | None) -> str:
-    """The URL without a user, password or token in it."""
+def _plain(url: str | None, secret: str = "") -> str:
+    """The URL without a user, password or token in it, nor the parameter of the name `secret`."""
     scheme, colon, rest = (url or "").rpartition("://")
     host, slash, path = rest.partition("/")
     path, question, query = path.partition("?")
-    kept = "&".join(
-        part for part in query.split("&") if not _is_secret(part.partition("=")[0].lower())
-    )
+    named = [(part, unquote(part.partition("=")[0]).lower()) for part in query.split("&")]
+    kept = "&".join(part for part, name in named if name != secret and not _is_secret(name))
     return f"{scheme}{colon}{host.rpartition('@')[2]}{slash}{path}{question if kept else ''}{kept}"
 
 
 def _is_secret(name: str) -> bool:
     return any(word in name for word in ("key", "token", "secret", "password", "signature"))
-
-
-def _asked(error: RequestException) -> str | None:
-    return _plain(error.request.url) if isinstance(error.request, PreparedRequest) else None
 
 
 def _explain(error: RequestException) -> str:

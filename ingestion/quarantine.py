@@ -110,7 +110,7 @@ class Aside:
 
     def added(self, sifted: Sifted) -> None:
         """Columns that a page has brought along, and that raw will have."""
-        for part in (sifted.contract, *(child for _, child in sifted.contract.children)):
+        for part in (sifted.contract, *sifted.contract.nested()):
             for column in part.columns:
                 if column.added:
                     self.quarantine.change(part.table, f"new column {column.name}", "evolve")

@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 import dlt
@@ -18,38 +18,22 @@ from dlt.sources import DltResource
 
 from ingestion.check import Breach
 from ingestion.contract import Contract
-from ingestion.decode import decode
+from ingestion.decode import ROOT_LENGTH, decode
+from ingestion.intake import Intake, Window
 from ingestion.keys import keys_of
-from ingestion.known_rows import count_current, current_ids, current_rows
+from ingestion.known_rows import count_current, current_ids, current_nested, current_rows
 from ingestion.pages import PAGE, Page
-from ingestion.quarantine import QUARANTINE, Aside, Quarantine, marked
+from ingestion.quarantine import QUARANTINE, Aside, marked
 from ingestion.sift import Sifted, sift
 
 Fetch = Callable[..., Iterator[Page]]
+Reshape = Callable[[Page, Contract], tuple[Page, Contract]]
 NEIGHBOURS = 4  # pages; as many as are decoded at the same time
 
 
-@dataclass(frozen=True)
-class Window:
-    """Whole days to load again, both included; either end may be open."""
-
-    since: date | None = None
-    until: date | None = None
-
-
-@dataclass
-class Turn:
-    """Snapshots are read after the logs: whoever an order names must be in the snapshot.
-
-    Read the other way round, a customer who comes while the orders are being fetched would be in
-    an order but not among the customers, and a test would rightly fail.
-    """
-
-    logs: set[str] = field(default_factory=set)  # those still being read
-
-    def of_snapshots(self) -> bool:
-        """Whether all logs have been read."""
-        return not self.logs
+def as_sent(page: Page, contract: Contract) -> tuple[Page, Contract]:
+    """Rows that are in the contract's shape already."""
+    return page, contract
 
 
 @dataclass
@@ -78,63 +62,70 @@ class _Walk:
         mask = pc.invert(pc.is_in(ids, value_set=self.known))
         return pc.and_(mask, _first_of_each(ids, before)) if doubled else mask
 
-    def saw(self, moment: datetime) -> None:
-        """Move the cursor on to `moment`, never back."""
-        newest = moment.isoformat()
+    def saw(self, newest: Any) -> None:
+        """Move the cursor on to `newest`, never back."""
+        found = newest.isoformat() if isinstance(newest, date) else newest
         with self.lock:
-            self.state["newest"] = max(self.state.get("newest", newest), newest)
+            self.state["newest"] = max(self.state.get("newest", found), found)
 
 
 def cursor_resource(
     contract: Contract,
     cursor: str,
     fetch: Fetch,
-    turn: Turn,
-    quarantine: Quarantine,
-    lookback_days: int,
-    window: Window | None = None,
+    intake: Intake,
+    back: Callable[[Any], Any],
+    reshape: Reshape = as_sent,
+    twice: bool = False,
 ) -> DltResource:
     """An append-only log. A row comes in again only when its content changed.
 
     The cursor is the newest `cursor` value seen, kept in dlt's state, which is committed with the
     load and so never runs ahead of it.
+
+    Args:
+        contract: of the rows.
+        cursor: the column that says where in the log a row stands.
+        fetch: the pages from a value of it on, and up to a day.
+        intake: of this load.
+        back: where to start, given the newest value that is known.
+        reshape: what the rows go through before the contract sees them.
+        twice: go back to where the load before has started. Where pages are counted, a row that
+            moves pushes another one over an edge that we are past.
     """
     walk: _Walk | None = None
-    aside = quarantine.aside(contract)
+    aside, window = intake.aside(contract), intake.window
     if aside.again:
         window = Window()  # of all days
 
     def pages() -> Iterator[Page]:
         nonlocal walk
         state = dlt.current.resource_state(contract.table)
-        newest = datetime.fromisoformat(state["newest"]) if "newest" in state else None
+        newest = state.get("newest")
+        start = _value(state.get("before") if twice else newest, contract, cursor)
         # a window starts where it is told; without one, the cursor and the look-back decide
-        start = newest.date() - timedelta(days=lookback_days) if newest else None
-        span = window or Window(since=start)
+        span = window or Window(since=None if start is None else back(start))
         known = current_ids(contract, cursor, span.since, span.until)
         walk = _Walk(state, known, first=newest is None)
         again = aside.again
         yield from aside.pages() if again else fetch(contract.table, span.since, span.until)
-        turn.logs.discard(contract.table)
+        if twice and not window and newest is not None:
+            state["before"] = newest
+        intake.logs.discard(contract.table)
 
     def rows(page: Page) -> Iterator[Any]:
         assert walk is not None  # noqa: S101 - pages() has run: it gave us the page
-        sifted = sift(page, contract)
+        page, extended = reshape(page, contract)
+        sifted = sift(page, extended)
         yield from _set_aside(aside, page, sifted, sifted.breaches)
-        tables = dict(sifted.tables)
-        own = tables.pop(contract.table)
-        if window is None and own.num_rows:
-            walk.saw(pc.max(own[cursor]).as_py())
-        fresh = walk.fresh(own["_dlt_id"].combine_chunks())
-        if fresh is not None:
-            own, tables = _only(fresh, own, tables)
+        own = sifted.tables[contract.table]
+        if window is None and (newest := pc.max(own[cursor]).as_py()) is not None:
+            walk.saw(newest)
+        tables = _only(walk.fresh(own["_dlt_id"].combine_chunks()), sifted)
         # a table must exist after the first load even if the API had no rows for it
-        children = sifted.contract.children
-        if own.num_rows or walk.first:
-            yield _marked(sifted.contract, own, page)
-        for _, child in children:
-            if tables[child.table].num_rows or walk.first:
-                yield _marked(child, tables[child.table])
+        for part in (sifted.contract, *sifted.contract.nested()):
+            if tables[part.table].num_rows or walk.first:
+                yield _marked(part, tables[part.table], page if part is sifted.contract else None)
 
     # fetched beside the decoding; the snapshots are small, and wait in the main thread
     fetched = dlt.resource(pages, name=f"{contract.table}_pages", selected=False, parallelized=True)
@@ -148,51 +139,47 @@ def cursor_resource(
     )
 
 
+def _value(kept: Any, contract: Contract, cursor: str) -> Any:
+    """The cursor's value as the state keeps it, in its own type."""
+    (column,) = (each for each in contract.columns if each.name == cursor)
+    if kept is None or column.type == "whole":
+        return kept
+    return (date if column.type == "date" else datetime).fromisoformat(kept)
+
+
 def snapshot_resource(
     contract: Contract,
     fetch: Fetch,
-    turn: Turn,
-    quarantine: Quarantine,
-    allow_empty: bool = False,
+    intake: Intake,
     selected: bool = True,
+    reshape: Reshape = as_sent,
 ) -> DltResource:
     """A full snapshot on each load; dlt's scd2 keeps every version of a row with its validity.
 
-    A snapshot without rows is believed only on the first load or with `allow_empty`. Of a row that
-    was set aside the current version stays as it is.
+    A snapshot without rows is believed only on the first load, or where the intake allows it. Of a
+    row that was set aside the current version stays as it is. Lists nested in the rows have
+    versions too, as long as the row they stand in.
     """
-    aside = quarantine.aside(contract)
+    aside = intake.aside(contract)
 
     def rows() -> Iterator[Any]:
-        while not turn.of_snapshots():
+        while not intake.snapshots_may_start():
             yield None  # dlt goes on with other resources
         seen: dict[str, str] = {}  # the key of a row -> the hash of its content
+        sent: set[str] = set()  # the tables that rows have come for
         any_rows = False
         for page in aside.pages() if aside.again else fetch(contract.table):
             any_rows = any_rows or bool(page.rows)
-            sifted = sift(page, contract)
-            table, conflicts = _first_of_each_key(page, sifted, seen)
+            page, extended = reshape(page, contract)  # noqa: PLW2901 - the other one is of no use
+            sifted = sift(page, extended)
+            fresh, conflicts = _first_of_each_key(page, sifted, seen)
             yield from _set_aside(aside, page, sifted, [*sifted.breaches, *conflicts])
-            if table.num_rows:
-                yield _marked(sifted.contract, table, page)
-        current = 0 if any_rows or allow_empty else count_current(contract)
-        if current:
-            empty = (
-                f"{contract.table}: the API sent an empty list, but {current:,} rows are current"
-            )
-            aside.refuse(
-                empty,
-                f"{empty}. Nothing was changed. If they are really gone, say so with "
-                f"`.venv/bin/ecluse ingest --allow-empty {contract.table}`.",
-            )
-        again = Page(contract.table, 0, QUARANTINE, [])  # what raw holds already: of no page
-        # whoever is not in a snapshot is gone: not so who is in the quarantine
-        if aside.again or aside.nameless:  # any of them, for all that we know
-            yield _marked(contract, current_rows(contract, None, list(seen)), again)
-        elif aside.keys:
-            yield _marked(contract, current_rows(contract, list(aside.keys), list(seen)), again)
-        elif not seen:  # creates the table, or retires all its rows
-            yield _marked(contract, decode(again, contract)[contract.table], again)
+            for part, table in _filled(sifted, _only(fresh, sifted)):
+                sent.add(part.table)
+                yield _marked(part, table, page if part is sifted.contract else None)
+        if not any_rows and contract.table not in intake.allow_empty:
+            _refuse_empty(contract, aside)
+        yield from _stay(contract, aside, seen, sent)
 
     disposition: Any = {
         "disposition": "merge",
@@ -200,6 +187,38 @@ def snapshot_resource(
         "row_version_column_name": "_dlt_id",
     }
     return dlt.resource(rows, name=contract.table, write_disposition=disposition, selected=selected)
+
+
+def _filled(sifted: Sifted, tables: dict[str, pa.Table]) -> Iterator[tuple[Contract, pa.Table]]:
+    for part in (sifted.contract, *sifted.contract.nested()):
+        if tables[part.table].num_rows:
+            yield part, tables[part.table]
+
+
+def _refuse_empty(contract: Contract, aside: Aside) -> None:
+    current = count_current(contract)
+    if current:
+        empty = f"{contract.table}: the API sent an empty list, but {current:,} rows are current"
+        aside.refuse(
+            empty,
+            f"{empty}. Nothing was changed. If they are really gone, say so with "
+            f"`.venv/bin/ecluse ingest --allow-empty {contract.table}`.",
+        )
+
+
+def _stay(contract: Contract, aside: Aside, seen: dict[str, str], sent: set[str]) -> Iterator[Any]:
+    """What a snapshot must hold beside the rows that came, not to retire what is still valid."""
+    again = Page(contract.table, 0, QUARANTINE, [])  # what raw holds already: of no page
+    empty = decode(again, contract)
+    # whoever is not in a snapshot is gone: not so who is in the quarantine
+    every = bool(aside.again or aside.nameless)  # any of them, for all that we know
+    if every or aside.keys:
+        kept = current_rows(contract, None if every else list(aside.keys), list(seen))
+        empty |= {contract.table: kept} | current_nested(contract, kept["_dlt_id"])
+    for part in (contract, *contract.nested()):
+        # an empty one creates the table, or retires all its rows
+        if empty[part.table].num_rows or part.table not in sent:
+            yield _marked(part, empty[part.table], again if part is contract else None)
 
 
 def _set_aside(aside: Aside, page: Page, sifted: Sifted, breaches: list[Breach]) -> Iterator[Any]:
@@ -213,8 +232,8 @@ def _set_aside(aside: Aside, page: Page, sifted: Sifted, breaches: list[Breach])
 
 def _first_of_each_key(
     page: Page, sifted: Sifted, seen: dict[str, str]
-) -> tuple[pa.Table, list[Breach]]:
-    """The rows whose keys are new, and what is to be said of others that differ from theirs."""
+) -> tuple[pa.Array, list[Breach]]:
+    """Which rows have a new key, and what is to be said of others that differ from theirs."""
     contract = sifted.contract
     table = sifted.tables[contract.table]
     broken = {breach.row for breach in sifted.breaches}
@@ -228,21 +247,22 @@ def _first_of_each_key(
             rule = "its key stands on an earlier row that differs"
             shown = key.replace("\x1f", ", ")
             conflicts.append(Breach(row, f"key {', '.join(contract.key)}", rule, shown))
-    return table.filter(pa.array(fresh, pa.bool_())), conflicts
+    return pa.array(fresh, pa.bool_()), conflicts
 
 
-def _only(
-    wanted: pa.Array, own: pa.Table, nested: dict[str, pa.Table]
-) -> tuple[pa.Table, dict[str, pa.Table]]:
-    """The wanted rows, and what is nested in them."""
-    own = own.filter(wanted)
-    parents = own["_dlt_id"].combine_chunks()
-    kept = {}
-    for name, table in nested.items():
+def _only(wanted: pa.Array | None, sifted: Sifted) -> dict[str, pa.Table]:
+    """The wanted rows (None is all), and what is nested in them."""
+    if wanted is None:
+        return sifted.tables
+    own = sifted.tables[sifted.contract.table].filter(wanted)
+    kept = {sifted.contract.table: own}
+    for child in sifted.contract.nested():
+        table = sifted.tables[child.table]
         first = _first_of_each(table["_dlt_id"].combine_chunks())
-        mine = pc.is_in(table["_dlt_parent_id"].combine_chunks(), value_set=parents)
-        kept[name] = table.filter(pc.and_(first, mine))
-    return own, kept
+        roots = pc.utf8_slice_codeunits(table["_dlt_id"].combine_chunks(), 0, ROOT_LENGTH)
+        mine = pc.is_in(roots, value_set=own["_dlt_id"].combine_chunks())
+        kept[child.table] = table.filter(pc.and_(first, mine))
+    return kept
 
 
 def _first_of_each(ids: pa.Array, before: Sequence[set[str]] = ()) -> pa.Array:

@@ -7,8 +7,9 @@ both only point at rows, and what `decode` says of the rest is the last word.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import msgspec
@@ -123,26 +124,30 @@ def _shape(contract: Contract) -> msgspec.json.Decoder[Any]:
 def _unwanted(page: Page, contract: Contract, places: list[int]) -> dict[int, Breach]:
     """Rows with a value that its column does not want."""
     broken: dict[int, Breach] = {}
-    try:
-        wire = read(_some(page, places), contract)
-        lists = {name: nested_lists(wire, name) for name, _ in contract.children}
-    except pa.ArrowInvalid:
-        return broken  # rows that only Arrow does not like: found one by one
-    for column in contract.columns:
-        for at in _places(wire[column.name], column):
-            row = places[at]
-            value = wire[column.name][at].as_py()
-            broken.setdefault(row, breach_of(row + 1, column, "", value))
-    for name, child in contract.children:
-        parents = pc.list_parent_indices(lists[name]).to_numpy()
-        first = lists[name].offsets.to_numpy()
-        items = pa.Table.from_struct_array(lists[name].values)
-        for column in child.columns:
+
+    def judge(
+        items: pa.Table, part: Contract, rows: np.ndarray[Any, Any], inside: Callable[[int], str]
+    ) -> None:
+        for column in part.columns:
             for at in _places(items[column.name], column):
-                row, inside = places[parents[at]], f"{name}[{at - first[parents[at]]}]."
-                value = items[column.name][at].as_py()
-                broken.setdefault(row, breach_of(row + 1, column, inside, value))
+                row, value = int(rows[at]), items[column.name][at].as_py()
+                broken.setdefault(row, breach_of(row + 1, column, inside(at), value))
+        for name, child in part.children:
+            lists = nested_lists(items, name)
+            parents = pc.list_parent_indices(lists).to_numpy()
+            place = np.arange(len(parents)) - lists.offsets.to_numpy()[parents]
+            within = partial(_inside, inside, name, parents, place)
+            judge(pa.Table.from_struct_array(lists.values), child, rows[parents], within)
+
+    # rows that only Arrow does not like are found one by one
+    with suppress(pa.ArrowInvalid):
+        judge(read(_some(page, places), contract), contract, np.array(places, int), lambda at: "")
     return broken
+
+
+def _inside(inside: Callable[[int], str], name: str, parents: Any, place: Any, at: int) -> str:
+    """Where an item stands, such as `items[2].`."""
+    return f"{inside(parents[at])}{name}[{place[at]}]."
 
 
 def _places(values: pa.ChunkedArray, column: Column) -> list[int]:

@@ -160,7 +160,7 @@ def _masked(row: dict[str, Any], contract: Contract) -> dict[str, Any]:
     if not _secrets(contract):
         return row
     hidden, _, name = row["path"].rpartition("].")[2].rpartition(" ")
-    known = {c.name for part in (contract, *dict(contract.children).values()) for c in part.columns}
+    known = {c.name for part in (contract, *contract.nested()) for c in part.columns}
     secret = hidden != "key" and (name in _secrets(contract) or name not in known)
     content = hide_secrets(row["content"], contract)
     value = MASK if secret and row["value"] is not None else row["value"]
@@ -178,7 +178,7 @@ def hide_secrets(content: str, contract: Contract) -> str:
 
 
 def _secrets(contract: Contract) -> set[str]:
-    parts = (contract, *(child for _, child in contract.children))
+    parts = (contract, *contract.nested())
     return {column.name for part in parts for column in part.columns if column.pii}
 
 

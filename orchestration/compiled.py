@@ -82,10 +82,8 @@ def _published(folder: Path, sources: dict[str, Source]) -> Lineage:
 def _contracts(project: Path, name: str) -> "tuple[Contract, ...]":
     """The contracts of a source as that commit has them; none where it had no such source."""
     from ingestion.contract import Contract
-    from ingestion.registry import SOURCES
 
-    package = SOURCES[name].partition(":")[0].replace(".", "/")
-    path = project / package / "contract.py"
+    path = project / "ingestion" / "sources" / name / "contract.py"
     if not path.exists():
         return ()
     spec = spec_from_file_location(f"{name}_contract_of_base", path)

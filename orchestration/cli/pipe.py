@@ -49,7 +49,7 @@ def ingest(
     names = (source,) if source else tuple(SOURCES)
 
     def plan(run: "steps.Run") -> tuple[steps.Step, ...]:
-        from ingestion.resources import Window
+        from ingestion.intake import Window
 
         window = Window(since, until) if since or until else None
         return steps.ingest_only(run, names, window, allow_empty)

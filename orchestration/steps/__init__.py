@@ -14,7 +14,7 @@ from orchestration.steps.quarantine import replay_rejected
 from orchestration.workflow import Step
 
 if TYPE_CHECKING:
-    from ingestion.resources import Window
+    from ingestion.intake import Window
     from orchestration.run import Run
 
 

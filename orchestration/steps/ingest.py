@@ -21,9 +21,9 @@ from orchestration.roles import share_raw
 from orchestration.steps.lineage import loaded_source
 
 if TYPE_CHECKING:
+    from ingestion.intake import Window
     from ingestion.load import LoadRecord
     from ingestion.quarantine import Again
-    from ingestion.resources import Window
     from orchestration.run import Run
 
 

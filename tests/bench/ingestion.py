@@ -154,8 +154,8 @@ def _side(side: str, bad_share: float) -> None:
 
 
 def _ours(url: str, credentials: str) -> None:
+    from ingestion.intake import Window
     from ingestion.load import load
-    from ingestion.resources import Window
 
     work = Path(os.environ["DLT_DATA_DIR"]) / "ours"
     # an open window: orders and their items only, as on the other sides

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from ingestion.resources import Window
+from ingestion.intake import Window
 from tests.databases import query
 from tests.ingestion.raw import contents, counts, current, said
 from tests.ingestion.rows import make_orders

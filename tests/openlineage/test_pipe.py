@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ingestion.resources import Window
+from ingestion.intake import Window
 from orchestration.console import Console
 from orchestration.dbt import NodeNews
 from orchestration.errors import BuildBroke, DataRejected, IngestionStopped

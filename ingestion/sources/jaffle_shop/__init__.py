@@ -1,7 +1,7 @@
 """The Jaffle Shop: orders with their items by cursor, everything else as a snapshot."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import dlt
@@ -10,38 +10,29 @@ from dlt.sources import DltResource
 from dlt.sources.helpers.rest_client.auth import BearerTokenAuth
 
 from ingestion.errors import WrongSetting
-from ingestion.pages import Observer, Page, PageClient
-from ingestion.quarantine import Quarantine
-from ingestion.resources import Turn, Window, cursor_resource, snapshot_resource
+from ingestion.intake import Intake
+from ingestion.pages import Page, PageClient
+from ingestion.resources import cursor_resource, snapshot_resource
 from ingestion.sources.jaffle_shop.contract import ITEMS, ORDERS, SNAPSHOTS
 
 
 @dlt.source(name="jaffle_shop", max_table_nesting=0)
-def jaffle_shop(  # noqa: PLR0913 - dlt injects them by name
+def jaffle_shop(
+    intake: Intake,
     base_url: str = dlt.config.value,
     page_size: int = dlt.config.value,
     lookback_days: int = dlt.config.value,
     api_token: TSecretStrValue | None = None,
-    window: Window | None = None,
-    allow_empty: tuple[str, ...] = (),
-    observer: Observer | None = None,
-    *,
-    turn: Turn,
-    quarantine: Quarantine,
 ) -> list[DltResource]:
     """The six resources of the API at `base_url`, such as `https://host/api/v1`.
 
     Args:
+        intake: of this load.
         base_url: where the API is.
         page_size: rows in one page.
         lookback_days: how far before the newest known order the next load starts again, so that
             orders which arrive late are seen. Whole days.
         api_token: sent as a bearer token where the API wants one; the public one does not.
-        window: load only the orders of these days and leave the cursor where it is.
-        allow_empty: snapshot resources that may lose all their rows in this load.
-        observer: told of each page and each fault.
-        turn: makes the snapshots wait for the orders.
-        quarantine: where rows go that break the contract.
 
     Raises:
         WrongSetting: a page without rows, or a look-back into the future.
@@ -62,13 +53,13 @@ def jaffle_shop(  # noqa: PLR0913 - dlt injects them by name
         if until:
             params["end_date"] = until.isoformat()
         auth = BearerTokenAuth(api_token) if api_token else None
-        return PageClient(base_url, observer, auth).pages(endpoint, endpoint, params)
+        return PageClient(base_url, intake.observer, auth).pages(endpoint, endpoint, params)
 
-    orders = cursor_resource(ORDERS, "ordered_at", fetch, turn, quarantine, lookback_days, window)
-    snapshots = [
-        snapshot_resource(contract, fetch, turn, quarantine, contract.table in allow_empty)
-        for contract in SNAPSHOTS
-    ]
+    def back(newest: datetime) -> date:
+        return newest.date() - timedelta(days=lookback_days)
+
+    orders = cursor_resource(ORDERS, "ordered_at", fetch, intake, back)
+    snapshots = [snapshot_resource(contract, fetch, intake) for contract in SNAPSHOTS]
     # The same rows as orders.items[], and no cursor to fetch only the new ones by.
-    items = snapshot_resource(ITEMS, fetch, turn, quarantine, selected=False)
+    items = snapshot_resource(ITEMS, fetch, intake, selected=False)
     return [orders, *snapshots, items]

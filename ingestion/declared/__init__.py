@@ -1,0 +1,1 @@
+"""Sources that are described in data: REST APIs, SQL databases, files."""
