@@ -13,7 +13,7 @@ from tests.chaos.servers import SYSTEM
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("server", "number", "seed"), [("embedded", 30, 7), ("system", 8, 15)])
+@pytest.mark.parametrize(("server", "number", "seed"), [("embedded", 16, 7), ("system", 5, 15)])
 def test_after_many_kills_every_row_is_there_once_and_nobody_had_to_help(
     tmp_path: Path, server: str, number: int, seed: int
 ) -> None:

@@ -33,9 +33,9 @@ def test_on_the_embedded_server(server: Warehouse, tmp_path: Path) -> None:
 @pytest.mark.long
 @pytest.mark.skipif(not SYSTEM, reason="the system has no PostgreSQL in /usr/lib/postgresql")
 def test_on_the_system_s_postgresql(tmp_path: Path) -> None:
-    system = System()
+    system, fewer = System(), PUBLICATIONS // 4
     try:
-        judge(play(system.warehouse, tmp_path, PUBLICATIONS, 20_000), PUBLICATIONS)
+        judge(play(system.warehouse, tmp_path, fewer, 20_000), fewer)
     finally:
         system.stop()
 
