@@ -7,7 +7,7 @@ hold the same values; only spaces and the order of keys may have been others.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from itertools import islice, product
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from ingestion.pages import PAGE, Page
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor
 
+Row = Mapping[str, Any]
 TRIES = 64  # of the ways in which the API may have written a row's numbers and times
 NESTED = "select * from {} where _dlt_load_id = %s and _dlt_parent_id = %s order by _dlt_list_idx"
 
@@ -35,7 +36,7 @@ class Payload:
     proven: bool
 
 
-def rebuild(cursor: "cursor", schema: str, contract: Contract, row: Mapping[str, Any]) -> Payload:
+def rebuild(cursor: "cursor", schema: str, contract: Contract, row: Row) -> Payload:
     """The payload of a row of raw.
 
     Args:
@@ -44,25 +45,30 @@ def rebuild(cursor: "cursor", schema: str, contract: Contract, row: Mapping[str,
         contract: of the row's table; no nested one.
         row: column to value, `_dlt_id` and `_dlt_load_id` among them.
     """
-    contract = _extended(contract, row)
-    nested: dict[str, list[Mapping[str, Any]]] = {}
-    children = []
-    for name, child in contract.children:
-        nested[name] = _nested(cursor, schema, child, row)
-        children.append((name, _extended(child, nested[name][0] if nested[name] else {})))
-    contract = replace(contract, children=tuple(children))
+    whole = _with_lists(cursor, schema, contract, row)
     first = None
-    for values in islice(_written(contract, row, nested), TRIES):
+    for values in islice(_written(*whole), TRIES):
         text = msgspec.json.encode(values)
         first = first or text
-        if _id_of(text, contract) == row["_dlt_id"]:
+        if _id_of(text, whole[0]) == row["_dlt_id"]:
             return Payload(text.decode(), proven=True)
     return Payload((first or b"{}").decode(), proven=False)
 
 
-def _nested(
-    cursor: "cursor", schema: str, child: Contract, row: Mapping[str, Any]
-) -> list[Mapping[str, Any]]:
+def _with_lists(
+    cursor: "cursor", schema: str, contract: Contract, row: Row
+) -> tuple[Contract, Row]:
+    """The row with what is nested in it, however deep, and the contract of all of that."""
+    contract, children, lists = _extended(contract, row), [], dict[str, list[Row]]()
+    for name, child in contract.children:
+        found = _nested(cursor, schema, child, row)
+        items = [_with_lists(cursor, schema, child, item) for item in found]
+        children.append((name, items[0][0] if items else child))
+        lists[name] = [item for _, item in items]
+    return replace(contract, children=tuple(children)), {**row, **lists}
+
+
+def _nested(cursor: "cursor", schema: str, child: Contract, row: Row) -> list[Row]:
     statement = sql.SQL(NESTED).format(sql.Identifier(schema, child.table))
     cursor.execute(statement, (row["_dlt_load_id"], row["_dlt_id"]))
     names = [column.name for column in cursor.description or ()]
@@ -71,7 +77,7 @@ def _nested(
     return list({each["_dlt_list_idx"]: each for each in found}.values())
 
 
-def _extended(contract: Contract, row: Mapping[str, Any]) -> Contract:
+def _extended(contract: Contract, row: Row) -> Contract:
     """The contract with the columns that the API has added to its table, in the order of a page."""
     known = {column.name for column in contract.columns}
     new = sorted(name for name in row.keys() - known if not name.startswith(("_dlt_", PAGE)))
@@ -79,12 +85,10 @@ def _extended(contract: Contract, row: Mapping[str, Any]) -> Contract:
     return replace(contract, columns=contract.columns + added)
 
 
-def _written(
-    contract: Contract, row: Mapping[str, Any], nested: Mapping[str, list[Mapping[str, Any]]]
-) -> Iterator[dict[str, Any]]:
+def _written(contract: Contract, row: Row) -> Iterator[dict[str, Any]]:
     """The row in each way in which the API may have written it, the likeliest first."""
     lists = {
-        name: [next(_written(child, item, {})) for item in nested[name]]
+        name: [next(_written(child, item)) for item in row[name]]
         for name, child in contract.children
     }
     columns = [column for column in contract.columns
@@ -98,7 +102,13 @@ def _ways(value: Any, column: Column) -> list[Any]:
         shortest = f"{value.normalize():f}"
         return list(dict.fromkeys((shortest, f"{value:f}", f"{Decimal(shortest):.2f}")))
     if isinstance(value, datetime):
-        return list(dict.fromkeys((value.isoformat(), value.isoformat(timespec="milliseconds"))))
+        zone = "Z" if column.zoned else ""
+        ways = (value.isoformat(), value.isoformat(timespec="milliseconds"))
+        return list(dict.fromkeys(f"{way}{zone}" for way in ways))
+    if isinstance(value, date):
+        return [value.isoformat()]
+    if isinstance(value, float):
+        return list(dict.fromkeys((repr(value), f"{value:g}")))
     return [str(value) if column.type == "whole" and value is not None else value]
 
 
