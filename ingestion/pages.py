@@ -167,7 +167,7 @@ class PageClient(RESTClient):
         return super()._send_request(request, **kwargs)
 
     def _shown(self, url: str | None) -> str:
-        return _plain(url, self._secret)
+        return plain_url(url, self._secret)
 
     def _is_worth_another_try(self, response: Response | None, error: BaseException | None) -> bool:
         fault = None
@@ -237,7 +237,7 @@ def _split_login(base_url: str) -> tuple[str, HTTPBasicAuth | None]:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("no host")
     except ValueError:
-        shown = _plain(base_url) or "(empty)"
+        shown = plain_url(base_url) or "(empty)"
         raise WrongSetting(
             f"{shown} is no address such as https://host/api/v1: check the base URL. "
             "Nothing was loaded."
@@ -247,7 +247,7 @@ def _split_login(base_url: str) -> tuple[str, HTTPBasicAuth | None]:
     return url, HTTPBasicAuth(user, password) if user or password else None
 
 
-def _plain(url: str | None, secret: str = "") -> str:
+def plain_url(url: str | None, secret: str = "") -> str:
     """The URL without a user, password or token in it, nor the parameter of the name `secret`."""
     scheme, colon, rest = (url or "").rpartition("://")
     host, slash, path = rest.partition("/")

@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from dlt.sources import DltResource
+
 from ingestion.contract import Contract
+from ingestion.declared.shape import reshape
 from ingestion.errors import WrongSetting
-from ingestion.intake import Window
+from ingestion.intake import Intake, Window
+from ingestion.resources import Fetch, cursor_resource, snapshot_resource
 
 DAY = timedelta(days=1)
 
@@ -96,3 +100,19 @@ class Cursor:
         moment = value if isinstance(value, datetime) else datetime.combine(value, time())
         style = STYLES.get(self.style)
         return style(moment) if style else moment.strftime(self.style)
+
+
+def log_or_snapshot(
+    contract: Contract, fetch: Fetch, intake: Intake, cursor: Cursor | None, twice: bool = False
+) -> DltResource:
+    """The resource of a table: a log with a cursor, a full snapshot without.
+
+    Raises:
+        WrongSetting: the cursor does not fit.
+    """
+    if cursor is None:
+        return snapshot_resource(contract, fetch, intake, reshape=reshape)
+    cursor.check(contract, intake.window)
+    return cursor_resource(
+        contract, cursor.column, fetch, intake, cursor.back, reshape=reshape, twice=twice
+    )

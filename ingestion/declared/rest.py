@@ -15,12 +15,10 @@ from dlt.sources.rest_api.config_setup import create_auth, create_paginator
 from requests.auth import AuthBase
 
 from ingestion.contract import Contract
-from ingestion.declared.cursor import Cursor
-from ingestion.declared.shape import reshape
+from ingestion.declared.cursor import Cursor, log_or_snapshot
 from ingestion.errors import WrongSetting
 from ingestion.intake import Intake
 from ingestion.pages import Observer, Page, PageClient
-from ingestion.resources import cursor_resource, snapshot_resource
 
 Words = Mapping[str, Any]  # as dlt's rest_api has them
 
@@ -106,7 +104,6 @@ def make_auth(words: Words | AuthBase | None) -> AuthBase | None:
 def _resource(
     endpoint: Endpoint, base_url: str, auth: AuthBase | None, intake: Intake
 ) -> DltResource:
-    contract, cursor = endpoint.contract, endpoint.cursor
     paginator = _paginator(endpoint)  # wrong ones are told before anything is asked
 
     def fetch(
@@ -114,13 +111,8 @@ def _resource(
     ) -> Iterator[Page]:
         return rest_pages(endpoint, base_url, auth, intake.observer, since, until)
 
-    if cursor is None:
-        return snapshot_resource(contract, fetch, intake, reshape=reshape)
-    cursor.check(contract, intake.window)
     counted = isinstance(paginator, RangePaginator)
-    return cursor_resource(
-        contract, cursor.column, fetch, intake, cursor.back, reshape=reshape, twice=counted
-    )
+    return log_or_snapshot(endpoint.contract, fetch, intake, endpoint.cursor, twice=counted)
 
 
 def _paginator(endpoint: Endpoint) -> Any:

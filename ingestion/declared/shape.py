@@ -8,10 +8,12 @@ quarantine sends them through once more.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from itertools import chain
+from typing import Any
 
 import msgspec
 from dlt.common.normalizers.naming.snake_case import NamingConvention
@@ -28,6 +30,7 @@ LONGEST_WHOLE = 20  # digits
 Written = bytes | msgspec.Raw  # JSON
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _list = msgspec.json.Decoder(list[msgspec.Raw])
+_encode = msgspec.json.Encoder(enc_hook=str).encode
 _naming = NamingConvention(max_length=63)
 
 
@@ -136,6 +139,11 @@ class _Shape:
             else:
                 items.append(shape.of_fields({VALUE: raw}))
         return b"[" + b",".join(items) + b"]"
+
+
+def as_json(row: Mapping[str, Any]) -> msgspec.Raw:
+    """A row of Python values: decimals and times to their last digit, bytes as base64, NaN null."""
+    return msgspec.Raw(_encode(row))
 
 
 @lru_cache(maxsize=10_000)
