@@ -64,9 +64,11 @@ def make_engine(url: str, password: str | None = None) -> sa.Engine:
     """
     try:
         made = sa.make_url(url)
+        if made.drivername in {"postgres", "postgresql"}:
+            made = made.set(drivername="postgresql+psycopg2")  # the one that is installed
         return sa.create_engine(made.set(password=password) if password else made)
-    except (ArgumentError, NoSuchModuleError, ImportError) as error:
-        said = "" if isinstance(error, ArgumentError) else f" ({error})"
+    except (ArgumentError, ImportError) as error:  # what is no URL at all may be a secret
+        said = f" ({error})" if isinstance(error, NoSuchModuleError | ImportError) else ""
         raise WrongSetting(
             f"The URL of the database cannot be used{said}: write it as "
             "postgresql://user@host/database, and install the driver of its kind."

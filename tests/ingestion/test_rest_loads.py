@@ -4,10 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
-import dlt
 import pytest
 
 from ingestion.contract import Column, Contract, Limit
@@ -15,10 +13,11 @@ from ingestion.declared.cursor import Cursor
 from ingestion.declared.rest import Endpoint, rest_resources
 from ingestion.errors import RowsRejected, WrongSetting
 from ingestion.intake import Window
-from ingestion.load import LoadRecord, load
+from ingestion.load import LoadRecord
 from ingestion.payload import rebuild
 from ingestion.quarantine import Again
 from tests.databases import query
+from tests.ingestion.described import Desk
 from tests.ingestion.habits import SAID, Habits
 
 TAGS = Contract("tickets__tags", (), (Column("value", "text"),))
@@ -63,20 +62,13 @@ def ticket(number: int, hour: int = 0, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-Load = Callable[..., LoadRecord]
-
-
 @pytest.fixture
-def load_tickets(warehouse, tmp_path: Path, monkeypatch) -> Load:
+def load_tickets(warehouse, tmp_path, monkeypatch) -> Callable[..., LoadRecord]:
     """Load endpoints of the source `desk` into the test's database."""
+    desk = Desk(warehouse, tmp_path, monkeypatch)
 
     def run(url: str, *endpoints: Endpoint, **options: Any) -> LoadRecord:
-        @dlt.source(name="desk")
-        def desk(intake: Any) -> Any:
-            return rest_resources(endpoints, url, None, intake)
-
-        monkeypatch.setattr("ingestion.load.find_source", lambda name: desk)
-        return load("desk", warehouse.url(), tmp_path, **options)
+        return desk.load(lambda intake: rest_resources(endpoints, url, None, intake), **options)
 
     return run
 
