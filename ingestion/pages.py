@@ -19,6 +19,7 @@ from dlt.sources.helpers.requests.retry import (
     Client,
 )
 from dlt.sources.helpers.rest_client import RESTClient
+from dlt.sources.helpers.rest_client.exceptions import IgnoreResponseException
 from dlt.sources.helpers.rest_client.paginators import BasePaginator, HeaderLinkPaginator
 from requests import PreparedRequest, Request, Response
 from requests.auth import AuthBase, HTTPBasicAuth
@@ -158,6 +159,8 @@ class PageClient(RESTClient):
         Raises:
             SourceFailed: it is on a host that was not meant to get our credentials.
         """
+        if not request.url:
+            raise IgnoreResponseException  # a next page of "" or false is none
         host = urlsplit(str(request.url)).netloc.rpartition("@")[2]
         if self._host and host != self._host:
             raise SourceFailed(

@@ -11,6 +11,7 @@ from types import FrameType
 
 import click
 
+from ingestion.errors import WrongSetting
 from orchestration.cli import (
     access,
     doctor,
@@ -26,7 +27,7 @@ from orchestration.cli import (
     trace,
     versions,
 )
-from orchestration.errors import OK, EcluseError, interrupt_code
+from orchestration.errors import OK, USAGE, EcluseError, interrupt_code
 
 EPILOG = """
 Exit codes: 0 published, or nothing to do; 1 the run broke; 2 usage or configuration;
@@ -63,9 +64,9 @@ def main() -> None:
     try:
         ecluse.main(standalone_mode=False)
         code = OK
-    except EcluseError as error:
+    except (EcluseError, WrongSetting) as error:  # the latter of a source that cannot be imported
         click.echo(f"ecluse: {error}", err=True)
-        code = error.exit_code
+        code = error.exit_code if isinstance(error, EcluseError) else USAGE
     except click.ClickException as error:
         error.show()
         code = error.exit_code

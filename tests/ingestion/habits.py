@@ -23,6 +23,7 @@ class Habits:
     def __init__(self, rows: list[Row], size: int = 2) -> None:
         self.rows, self.size = rows, size
         self.since: str | None = None
+        self.end: Any = None  # what stands for no next page
         self.login: Callable[[Any, Query], bool] = lambda headers, query: True
         self.between: Callable[[int], None] = lambda number: None
         self.asked: list[str] = []
@@ -73,7 +74,7 @@ def next_url(api: Habits, rows: list[Row], query: Query) -> Answer:
     more = f"{api.url}/next_url?{urlencode(query | {'from': start + api.size})}"
     return {
         "results": _cut(api, rows, start),
-        "next": more if len(rows) > start + api.size else None,
+        "next": more if len(rows) > start + api.size else api.end,
     }, {}
 
 

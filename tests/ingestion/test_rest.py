@@ -34,6 +34,12 @@ def test_all_rows_come_once_and_in_order(api, habit, count):
     assert walk(api, habit) == [row["id"] for row in api.rows]
 
 
+@pytest.mark.parametrize("end", ["", False, None])
+def test_a_next_url_of_nothing_is_the_end(api, end):
+    api.end = end
+    assert len(walk(api, "next_url")) == 5
+
+
 @pytest.mark.parametrize(
     ("auth", "login"),
     [
