@@ -198,13 +198,13 @@ def _save(pipeline: dlt.Pipeline, name: str, artifacts: Path) -> None:
 
 def _broken(name: str, error: Exception) -> SourceFailed:
     step = f" in the step {error.step!r}" if isinstance(error, PipelineStepFailed) else ""
-    root: BaseException = error
-    while root.__cause__ or root.__context__:
+    root: BaseException | None = error
+    while root:
         if isinstance(root, ConfigurationException):
             where = f"ingestion/.dlt/config.toml and SOURCES__{name.upper()}__* in the environment"
             return WrongSetting(f"{name}: {_first_line(root)}; look at {where}.")
-        root = root.__cause__ or root.__context__  # type: ignore[assignment]
-    said = _first_line(root)
+        last, root = root, root.__cause__ or root.__context__
+    said = _first_line(last)
     return SourceFailed(f"{name}: the load broke{step}: {said}. Nothing of it is visible.")
 
 
