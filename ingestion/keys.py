@@ -1,5 +1,8 @@
 """The key of a row as one text, whatever its columns are: of good rows, and of what can be read."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,6 +16,15 @@ def keys_of(table: pa.Table, contract: Contract) -> pa.Array:
     """The keys of good rows as texts."""
     parts = [table[name].cast(pa.string()) for name in contract.identity()]
     return pc.binary_join_element_wise(*parts, "\x1f").combine_chunks()
+
+
+def key_of_stored(row: Mapping[str, Any], contract: Contract) -> str:
+    """The key of a row of raw as the same text."""
+    types = {column.name: column.arrow_type() for column in contract.columns}
+    names = contract.identity()
+    stored = pa.table({name: pa.array([row[name]], types.get(name)) for name in names})
+    key: str = keys_of(stored, contract)[0].as_py()
+    return key
 
 
 def key_of(raw: msgspec.Raw, contract: Contract) -> str | None:

@@ -73,7 +73,7 @@ def current_rows(
 ) -> pa.Table:
     """The valid rows of a snapshot table that have one of these keys (or any), but not those."""
     names = {"columns": _quoted(*(column.name for column in contract.columns))}
-    names |= {"table": contract.table, "key": _quoted(*contract.identity())}
+    names |= {"table": contract.table, "key": _as_texts(contract)}
     rows = _query(CURRENT_ROWS.format(**names), keys is None, list(keys or ()), list(but))
     return _table(rows, contract, {"_dlt_id": pa.string()})
 
@@ -99,6 +99,17 @@ def _table(rows: list[tuple], contract: Contract, own: dict[str, pa.DataType]) -
 def _quoted(*names: str) -> str:
     """A column may be called what SQL has a word for, such as "order"."""
     return ", ".join(f'"{name}"' for name in names)
+
+
+def _as_texts(contract: Contract) -> str:
+    """The key's columns as `keys_of` writes them."""
+    types = {column.name: column.type for column in contract.columns}
+    moment = "to_char({}, 'YYYY-MM-DD HH24:MI:SS.US')"
+    written = (moment if types.get(name) == "timestamp" else "{}::text"
+               for name in contract.identity())  # fmt: skip
+    return ", ".join(
+        how.format(_quoted(name)) for how, name in zip(written, contract.identity(), strict=True)
+    )
 
 
 def _query(sql: str, *values: object) -> list[tuple]:

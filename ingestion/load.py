@@ -156,6 +156,8 @@ def _prepare(
             f"{unknown!r} is no snapshot resource that could be empty: "
             f"{source.name} has {', '.join(sorted(snapshots))}."
         )
+    if intake.window and not logs:
+        raise WrongSetting(f"{source.name} has no log whose days could be loaded again.")
     if intake.window:
         source = source.with_resources(*logs)
     if quarantine.again:

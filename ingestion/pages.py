@@ -6,7 +6,7 @@ rows (HTML, truncated JSON, the page before once more) counts as a fault worth a
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -76,6 +76,7 @@ class PageClient(RESTClient):
         auth: AuthBase | None = None,
         paginator: BasePaginator | None = None,
         rows: str = "$",
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         """Page through `base_url`; retries follow dlt's [runtime] settings.
 
@@ -85,6 +86,7 @@ class PageClient(RESTClient):
             auth: one of dlt's.
             paginator: one of dlt's; by the Link header, if none is given.
             rows: where in an answer the list of rows is, such as `data.items` or `[1]`.
+            headers: that go along with each request.
 
         Raises:
             WrongSetting: the base URL is no http address.
@@ -92,7 +94,7 @@ class PageClient(RESTClient):
         url, login = _split_login(base_url)
         self._rows = STEP.findall(rows)
         # of the auth: another host shall not be told, and where it stands in a URL, nobody
-        self._host = urlsplit(url).netloc if auth or login else None
+        self._host = urlsplit(url).netloc if auth or login or headers else None
         self._secret = getattr(auth, "name", "").lower()
         self._seen: dict[int, str] = {}  # the hash of a page's URL and of its body -> its URL
         self._judged: tuple[Response, list[msgspec.Raw], str | None] | None = None
@@ -103,6 +105,7 @@ class PageClient(RESTClient):
         client.configure()
         super().__init__(
             url,
+            dict(headers or {}),
             auth=auth or login,
             paginator=paginator or HeaderLinkPaginator(),
             session=client.session,

@@ -42,6 +42,8 @@ class Cursor:
         until: the parameter of the end, if there is one.
         lookback: how far before the newest known value a load starts again, so that rows which
             arrive late are seen: of a time a timedelta (a day), of a number a number (0).
+        first: what the first load asks for, where an API wants to be asked or goes back only so
+            far by itself.
     """
 
     column: str
@@ -49,6 +51,7 @@ class Cursor:
     style: str = "timestamp"
     until: str | None = None
     lookback: timedelta | int | None = None
+    first: str | int | None = None
 
     def back(self, newest: Any) -> Any:
         """Where a load starts, given the newest value that is known."""
@@ -61,7 +64,8 @@ class Cursor:
 
     def params(self, since: date | int | None, until: date | None) -> dict[str, Any]:
         """What to ask for; `until` is a whole day."""
-        asked = {} if since is None else {self.param: self._written(since)}
+        start = self.first if since is None else self._written(since)
+        asked = {} if start is None else {self.param: start}
         if until is not None and self.until:
             day = self.style == "date"
             asked[self.until] = self._written(until if day else until + DAY)

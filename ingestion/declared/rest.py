@@ -44,6 +44,7 @@ def rest_resources(
     base_url: str,
     auth: Words | AuthBase | None,
     intake: Intake,
+    headers: Mapping[str, str] | None = None,
 ) -> list[DltResource]:
     """The dlt resources of these endpoints.
 
@@ -54,13 +55,14 @@ def rest_resources(
             `api_key`, `http_basic`, `oauth2_client_credentials`. Secrets come to the source
             function as arguments with `dlt.secrets.value`, so from the environment.
         intake: of this load.
+        headers: that go along with each request, such as the API's version.
 
     Raises:
         WrongSetting: a paginator, an auth or a cursor that cannot be; a window of days where no
             endpoint has days.
     """
     login = make_auth(auth)
-    return [_resource(endpoint, base_url, login, intake) for endpoint in endpoints]
+    return [_resource(endpoint, base_url, login, intake, headers) for endpoint in endpoints]
 
 
 def rest_pages(
@@ -70,6 +72,7 @@ def rest_pages(
     observer: Observer | None = None,
     since: date | int | None = None,
     until: date | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Iterator[Page]:
     """The pages of one endpoint as the API sends them, from its cursor's value `since` on.
 
@@ -79,7 +82,7 @@ def rest_pages(
     """
     asked = endpoint.cursor.params(since, until) if endpoint.cursor else {}
     client = PageClient(
-        base_url, observer, make_auth(auth), _paginator(endpoint), rows=endpoint.rows
+        base_url, observer, make_auth(auth), _paginator(endpoint), endpoint.rows, headers
     )
     return client.pages(endpoint.contract.table, endpoint.path, {**endpoint.params, **asked})
 
@@ -102,14 +105,18 @@ def make_auth(words: Words | AuthBase | None) -> AuthBase | None:
 
 
 def _resource(
-    endpoint: Endpoint, base_url: str, auth: AuthBase | None, intake: Intake
+    endpoint: Endpoint,
+    base_url: str,
+    auth: AuthBase | None,
+    intake: Intake,
+    headers: Mapping[str, str] | None,
 ) -> DltResource:
     paginator = _paginator(endpoint)  # wrong ones are told before anything is asked
 
     def fetch(
         _table: str, since: date | int | None = None, until: date | None = None
     ) -> Iterator[Page]:
-        return rest_pages(endpoint, base_url, auth, intake.observer, since, until)
+        return rest_pages(endpoint, base_url, auth, intake.observer, since, until, headers)
 
     counted = isinstance(paginator, RangePaginator)
     return log_or_snapshot(endpoint.contract, fetch, intake, endpoint.cursor, twice=counted)
@@ -119,9 +126,12 @@ def _paginator(endpoint: Endpoint) -> Any:
     """A new one: it keeps where it is."""
     words = endpoint.paginator
     try:
-        return create_paginator(words if isinstance(words, str) else dict(words))  # type: ignore[arg-type]
+        made = create_paginator(words if isinstance(words, str) else dict(words))  # type: ignore[arg-type]
+        if made is None:
+            raise ValueError("it must be named, not guessed at each load")
     except (ValueError, TypeError) as error:
         said = str(error).splitlines()[0]
         raise WrongSetting(
             f"{endpoint.contract.table}: the paginator {words!r} cannot be: {said}"
         ) from error
+    return made

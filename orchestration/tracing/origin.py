@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg2 import sql
 
 from ingestion.contract import Contract
+from ingestion.keys import key_of_stored
 from ingestion.payload import rebuild
 from ingestion.registry import SOURCES, contracts_of
 from ingestion.stored import MASK, came_back, hide_secrets
@@ -123,8 +124,7 @@ def _came(
     text = payload.json if clear else hide_secrets(payload.json, contract)
     aside, page = None, row.get(PAGE)
     if page is None:
-        key = "\x1f".join(str(row[name]) for name in contract.key)
-        aside = came_back(cursor, source, contract, key, clear)
+        aside = came_back(cursor, source, contract, key_of_stored(row, contract), clear)
     versions = tuple(
         RowVersion(
             other[LOAD_ID], other[ROW_ID], other.get(PAGE), other.get("_dlt_valid_to"),
@@ -140,7 +140,7 @@ def _came(
 def _versions(cursor: "cursor", schema: str, contract: Contract, row: Row) -> list[Row]:
     key = sql.SQL(" and ").join(
         sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(row[name]))
-        for name in contract.key
+        for name in contract.identity()
     )
     names = {"table": sql.Identifier(schema, contract.table), "key": key,
              "loads": sql.Identifier(schema, "_dlt_loads")}  # fmt: skip

@@ -13,7 +13,7 @@ from ingestion.load import load
 from orchestration.settings import ROOT
 from orchestration.warehouse import Warehouse
 from tests.databases import query
-from tests.ingestion.habits import Habits, bearer
+from tests.ingestion.declared.habits import Habits, bearer
 
 DOCS = ROOT / "docs" / "sources.md"
 CONTRACT = """

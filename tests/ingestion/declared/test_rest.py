@@ -7,9 +7,10 @@ import msgspec
 import pytest
 
 from ingestion.contract import Column, Contract
+from ingestion.declared.cursor import Cursor
 from ingestion.declared.rest import Endpoint, rest_pages
 from ingestion.errors import SourceFailed, WrongSetting
-from tests.ingestion.habits import HABITS, SAID, Habits, basic, bearer
+from tests.ingestion.declared.habits import HABITS, SAID, Habits, basic, bearer
 
 THINGS = Contract("things", ("id",), (Column("id", "text"),))
 
@@ -32,6 +33,14 @@ def walk(api: Habits, habit: str, auth: Any = None, **changes: Any) -> list[str]
 def test_all_rows_come_once_and_in_order(api, habit, count):
     api.rows = api.rows[:count]
     assert walk(api, habit) == [row["id"] for row in api.rows]
+
+
+def test_headers_go_along_and_the_first_load_asks_for_what_it_is_told(api):
+    api.login = lambda headers, query: headers.get("X-Version") == "7" and query["since"] == "all"
+    cursor = Cursor("id", "since", first="all")
+    endpoint = Endpoint(THINGS, "cursor", cursor=cursor, **SAID["cursor"])
+    pages = rest_pages(endpoint, api.url, headers={"X-Version": "7"})
+    assert sum(len(page.rows) for page in pages) == 5
 
 
 @pytest.mark.parametrize("end", ["", False, None])
@@ -88,6 +97,7 @@ def test_a_token_is_got_for_client_credentials_and_used_on(api):
         ({"rows": "meta.nothing"}, "nothing at 'nothing'"),
         ({"rows": "meta"}, "Expected `array | null`, got `object`"),
         ({"paginator": "by_magic"}, "the paginator 'by_magic' cannot be: .*header_link"),
+        ({"paginator": "auto"}, "must be named"),
         ({"paginator": {"type": "offset"}}, "cannot be: .*limit"),
         ({"paginator": {"type": "offset", "limit": 2}}, "the paginator OffsetPaginator expects"),
     ],

@@ -17,7 +17,7 @@ from ingestion.declared.sql import Table, make_engine, sql_resources
 from ingestion.errors import SourceFailed, WrongSetting
 from ingestion.intake import Window
 from tests.databases import make_database
-from tests.ingestion.described import Desk
+from tests.ingestion.declared.described import Desk
 
 COLUMNS = (
     Column("id", "whole"),
