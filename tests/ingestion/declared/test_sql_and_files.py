@@ -6,14 +6,15 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
 from ingestion.contract import Column, Contract, Limit
-from ingestion.declared.files import Files, file_resources
-from ingestion.declared.sql import Table, make_engine, sql_resources
+from ingestion.declared.files import Files, file_pages, file_resources
+from ingestion.declared.sql import Table, make_engine, sql_resources, table_pages
 from ingestion.errors import SourceFailed, WrongSetting
 from ingestion.intake import Window
 from tests.databases import make_database
@@ -97,27 +98,42 @@ def test_a_table_comes_to_the_last_digit_and_once(desk, shop):
     assert [id_ for id_, _ in valid] == [1, 3, BIG[0]]
 
 
-@pytest.mark.parametrize("cursor", ["sold_at", "seen_at", "day", "id"])
-def test_a_log_of_a_table_is_asked_from_its_cursor_on(desk, shop, cursor):
-    url, put, _, aware = shop
+@pytest.mark.parametrize(
+    ("cursor", "since", "ids"),
+    [
+        ("sold_at", AT, [1, BIG[0]]), ("sold_at", AT.replace(minute=31), []),
+        ("seen_at", AT, [1, BIG[0]]), ("seen_at", AT.replace(minute=31), []),
+        ("day", date(2024, 2, 29), [1]), ("day", date(2024, 3, 1), []),
+        ("id", 2, [2, BIG[0]]), ("sold_at", date(2024, 3, 31), [1, BIG[0]]),
+        ("seen_at", date(2024, 4, 1), []),
+    ],
+)  # fmt: skip
+def test_a_table_is_asked_from_a_value_on(shop, cursor, since, ids):
+    _, _, engine, aware = shop
     things = Table(zoned(aware), "Things", cursor=cursor)
+    pages = list(table_pages(things, engine, since=since))
+    found = [msgspec.json.decode(row)["id"] for page in pages for row in page.rows]
+    # what has no value there might have been changed too
+    assert sorted(found) == sorted({*ids, *([] if cursor == "id" else [2])})
+    assert all(page.url.endswith(f"?since={since}") for page in pages)
+
+
+def test_a_log_of_a_table_appends_what_is_new_and_knows_its_days(desk, shop):
+    url, put, _, aware = shop
+    things = Table(zoned(aware), "Things", cursor="seen_at")
 
     def load(**options):
         return desk.load(lambda intake: sql_resources([things], url, intake), **options)
 
     load()
-    assert not any(load().loaded.values())
     later, id_ = AT.replace(month=4, day=9), 2**62 + 9
     put((id_, "new", None, None, later, later, later.date(), None))
-    record = load()
-    assert record.loaded == {"things": 1}
-    assert record.queries["things"].startswith("since=")
-    put((3, "late", None, None, *[datetime(2020, 5, 5)] * 2, date(2020, 5, 5), None))
-    assert load().loaded == {"things": 0}
-    if cursor != "id":
-        window = Window(date(2020, 5, 5), date(2020, 5, 5))
-        assert load(window=window).loaded == {"things": 1}
-    assert desk.count("things") == (4 if cursor == "id" else 5)
+    old = datetime(2020, 5, 5, 23, 59)
+    put((3, "late", None, None, old, old, old.date(), None))
+    assert load().loaded == {"things": 1}
+    window = Window(date(2020, 5, 5), date(2020, 5, 5))
+    assert load(window=window).loaded == {"things": 1}
+    assert desk.count("things") == 5
 
 
 @pytest.mark.parametrize(
@@ -210,8 +226,8 @@ def test_a_row_of_a_file_that_breaks_the_contract_is_set_aside(desk, tmp_path):
         ("a.csv.gz", b"id,name\n1,x\n", "cannot be read: BadGzipFile"),
     ],
 )
-def test_files_that_cannot_be_read_are_named(desk, tmp_path, path, content, said):
+def test_files_that_cannot_be_read_are_named(tmp_path, path, content, said):
     if content:
         (tmp_path / path).write_bytes(content)
     with pytest.raises(SourceFailed, match=said):
-        desk.load(lambda intake: file_resources([Files(THINGS, path)], str(tmp_path), intake))
+        list(file_pages(Files(THINGS, path), str(tmp_path)))
