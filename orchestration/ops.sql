@@ -231,6 +231,32 @@ create table if not exists ops.lineage_edges (
 );
 create index if not exists lineage_edges_graph on ops.lineage_edges (graph);
 
+create table if not exists ops.slots (
+    id integer generated always as identity primary key,
+    cause text not null, -- schedule, webhook, or the name of a sensor
+    due_at timestamptz not null,
+    local_time text not null,
+    not_before timestamptz not null,
+    status text not null,
+    attempts integer not null default 0,
+    run_ids text[] not null,
+    claimed_by text,
+    claimed_at timestamptz, -- by the server's clock; the others are the scheduler's
+    begun_at timestamptz,
+    ended_at timestamptz,
+    exit_code integer,
+    note text,
+    unique (cause, due_at)
+);
+create index if not exists slots_open on ops.slots (not_before) where status in ('waiting', 'running');
+
+create table if not exists ops.triggers (
+    name text primary key,
+    state text,
+    at timestamptz not null,
+    problem text
+);
+
 alter table ops.steps add column if not exists retries text[] not null default '{}';
 alter table ops.test_results add column if not exists stored_in text;
 alter table ops.loads add column if not exists changes text[] not null default '{}';
@@ -258,3 +284,5 @@ comment on table ops.incidents is 'What is or was wrong, one row a cause: open, 
 comment on table ops.incident_events is 'What became of each incident, in order: by which run, or by whom';
 comment on table ops.alerts is 'The alerts that were sent and those that wait for their channel';
 comment on table ops.scores is 'The share of the checks of each mart that a run passed, in percent';
+comment on table ops.slots is 'When a run was due, by the clock, a call or new data, and what became of it';
+comment on table ops.triggers is 'The last slot of the schedule, and what each sensor saw last';

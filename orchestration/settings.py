@@ -21,6 +21,10 @@ VARIABLES = {
     "SOURCES__JAFFLE_SHOP__BASE_URL": "a shop API to load instead of the bundled demo",
     "ECLUSE_RUN_ID": "the id of the run, when something else names it (default: a new one)",
     "ECLUSE_LOCK_WAIT_SECONDS": "how long `run --wait` waits for another run (default 3600)",
+    "ECLUSE_SCHEDULE": "cron expressions for `ecluse schedule`, separated by ; (ECLUSE_SENSOR_"
+    "<NAME>_URL: the database of a sensor)",
+    "ECLUSE_SCHEDULE_ZONE": "the time zone that they mean (default UTC)",
+    "ECLUSE_TRIGGER_SECRET": "what callers of `ecluse schedule --listen` must know",
     "ECLUSE_PUBLISH_TIMEOUT_SECONDS": "when publication stops waiting for readers (default 300)",
     "ECLUSE_KEEP_VERSIONS": "versions of the marts to keep, the live one included (default 2)",
     "ECLUSE_OUTSIDE_VIEWS": "views of people on the marts: follow (default), keep, or block",
@@ -77,6 +81,10 @@ class Settings:
     otlp_endpoint: str | None = field(repr=False)  # of traces, whole
     otlp_headers: str | None = field(repr=False)
     service_name: str
+    schedule: str | None
+    schedule_zone: str | None
+    trigger_secret: str | None = field(repr=False)
+    sensor_urls: Mapping[str, str] = field(repr=False, hash=False)  # by the sensor's name
 
     @property
     def state_dir(self) -> Path:
@@ -144,6 +152,14 @@ def load_settings(environ: Mapping[str, str] = os.environ, root: Path = ROOT) ->
         otlp_endpoint=_otlp_endpoint(environ),
         otlp_headers=environ.get("OTEL_EXPORTER_OTLP_HEADERS") or None,
         service_name=environ.get("OTEL_SERVICE_NAME") or "ecluse",
+        schedule=environ.get("ECLUSE_SCHEDULE") or None,
+        schedule_zone=environ.get("ECLUSE_SCHEDULE_ZONE") or None,
+        trigger_secret=environ.get("ECLUSE_TRIGGER_SECRET") or None,
+        sensor_urls={
+            name[1].lower(): url
+            for variable, url in environ.items()
+            if (name := re.fullmatch(r"ECLUSE_SENSOR_([A-Z0-9_]+)_URL", variable))
+        },
     )
 
 

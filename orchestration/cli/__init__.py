@@ -24,6 +24,7 @@ from orchestration.cli import (
     pipe,
     quarantine,
     record,
+    schedule,
     trace,
     versions,
 )
@@ -44,8 +45,8 @@ def ecluse() -> None:
 
 
 ROOMS = (
-    pipe, quarantine, incidents, drift, versions, history, access, lineage, trace, openlineage,
-    look, doctor, record,
+    pipe, schedule, quarantine, incidents, drift, versions, history, access, lineage, trace,
+    openlineage, look, doctor, record,
 )  # fmt: skip
 for room in ROOMS:
     for command in room.COMMANDS:

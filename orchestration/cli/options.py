@@ -31,11 +31,13 @@ class Day(click.ParamType):
 class Listing(click.Group):
     """A group whose `list` need not be written."""
 
+    usual = "list"
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put `list` before what is not one of the commands."""
+        """Put the usual command before what is not one of the commands."""
         first = args[0] if args else ""
         named = first in {*self.commands, *ctx.help_option_names}
-        return super().parse_args(ctx, args if named else ["list", *args])
+        return super().parse_args(ctx, args if named else [self.usual, *args])
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")

@@ -1,0 +1,1 @@
+"""The built-in scheduler: when a run is due, by the clock, by a call or by new data."""
