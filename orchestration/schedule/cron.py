@@ -62,7 +62,7 @@ def parse_schedule(expressions: Iterable[str], zone: str) -> Schedule:
         try:
             if len(each.split()) != FIELDS:
                 raise CronSimError(f"{len(each.split())} fields, not five")
-            next(CronSim(each, datetime.now()))  # noqa: DTZ005 - any local time will do
+            next(CronSim(each, datetime.now()))
         except (CronSimError, StopIteration) as error:
             raise ConfigurationError(
                 f"{each!r} is no cron expression ({error or 'it is never due'}): give minute, "

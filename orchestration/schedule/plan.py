@@ -71,6 +71,7 @@ def load_plan(
     if not isinstance(tries, int) or tries < 0:
         raise ConfigurationError(f"retries in {TABLE} is {tries!r}: give a whole number.")
     schedule = parse_schedule(expressions, where)
+    sensors = _mapping(table.get("sensors", {}), "[tool.ecluse.schedule.sensors]")
     return Plan(
         schedule=schedule if expressions else None,
         missed=_choice(table, "missed", POLICIES),
@@ -78,9 +79,7 @@ def load_plan(
         busy=_choice(table, "busy", BUSY),
         jitter=_span(table, "jitter", TABLE, Plan.jitter),
         retries=tries,
-        sensors=tuple(
-            _sensor(name, settings, values) for name, values in table.get("sensors", {}).items()
-        ),
+        sensors=tuple(_sensor(name, settings, values) for name, values in sensors.items()),
     )
 
 
@@ -91,8 +90,7 @@ def _table(settings: Settings) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path.name} cannot be read: {error}.") from error
     table = found.get("tool", {}).get("ecluse", {}).get("schedule", {})
-    _known(table, KEYS, TABLE)
-    return table
+    return _known(table, KEYS, TABLE)
 
 
 def _sensor(name: str, settings: Settings, values: dict[str, Any]) -> Sensor:
@@ -104,7 +102,7 @@ def _sensor(name: str, settings: Settings, values: dict[str, Any]) -> Sensor:
         raise ConfigurationError(f"{where}: give either files, a glob pattern, or sql, a query.")
     return Sensor(
         name=name,
-        files=_texts(values, "files", where),
+        files=tuple(str(settings.root / each) for each in _texts(values, "files", where)),
         settle=_span(values, "settle", where, Sensor.settle),
         sql=" ".join(_texts(values, "sql", where)) or None,
         url=settings.sensor_urls.get(name),
@@ -112,13 +110,18 @@ def _sensor(name: str, settings: Settings, values: dict[str, Any]) -> Sensor:
     )
 
 
-def _known(table: Any, keys: set[str], where: str) -> None:
-    if not isinstance(table, Mapping):
+def _mapping(table: Any, where: str) -> dict[str, Any]:
+    if not isinstance(table, dict):
         raise ConfigurationError(f"{where} in pyproject.toml is no table.")
-    for key in table:
+    return table
+
+
+def _known(table: Any, keys: set[str], where: str) -> dict[str, Any]:
+    for key in _mapping(table, where):
         if key not in keys:
             known = ", ".join(sorted(keys))
             raise ConfigurationError(f"{where} in pyproject.toml knows no {key!r}: {known}.")
+    return table
 
 
 def _texts(table: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:

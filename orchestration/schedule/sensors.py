@@ -3,9 +3,11 @@
 import glob
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING
 
 from orchestration.errors import EcluseError, without_values
@@ -66,11 +68,7 @@ class Watch:
 
     def _files(self, now: datetime) -> str | None:
         """Names, sizes and times of the files once they have stayed the same for a while."""
-        names = sorted(
-            {name for each in self.sensor.files for name in glob.glob(each, recursive=True)}
-        )
-        found = [(name, Path(name).stat()) for name in names]
-        seen = json.dumps([f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in found])
+        seen = json.dumps(sorted(_as_they_are(self.sensor.files)))
         if self._moving is None or self._moving[0] != seen:
             self._moving = seen, now
         return seen if now - self._moving[1] >= self.sensor.settle else None
@@ -86,6 +84,14 @@ class Watch:
                 connection.execute(sqlalchemy.text(f"set statement_timeout = {PATIENCE_MS}"))
             value = connection.execute(sqlalchemy.text(self.sensor.sql or "")).scalar()
         return None if value is None else str(value)
+
+
+def _as_they_are(patterns: tuple[str, ...]) -> Iterator[str]:
+    for name in {name for each in patterns for name in glob.glob(each, recursive=True)}:  # noqa: PTH207 - patterns may be absolute
+        with suppress(FileNotFoundError):  # gone since
+            stat = Path(name).stat()
+            if S_ISREG(stat.st_mode):
+                yield f"{name} {stat.st_size} {stat.st_mtime_ns}"
 
 
 def watch(

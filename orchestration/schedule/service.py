@@ -52,9 +52,8 @@ def serve(settings: Settings, plan: Plan, listen: str | None) -> None:
             say(f"listening on {server.place}")
         stack.enter_context(_signals(scheduler))
         if plan.schedule:
-            say(
-                f"{plan.schedule}: next {plan.schedule.local(next(plan.schedule.after(clock.now())))}"
-            )
+            coming = next(plan.schedule.after(clock.now()))
+            say(f"{plan.schedule}: next {plan.schedule.local(coming)}")
         eyes = watch(plan.sensors, connect, scheduler.is_well, clock.bell.set, say)
         stack.callback(eyes.set)
         for sensor in plan.sensors:

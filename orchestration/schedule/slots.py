@@ -51,7 +51,8 @@ where cause = 'schedule' and status = 'waiting' and not_before < %s
 CLAIM = """
 update ops.slots set status = 'running', claimed_by = %(by)s, claimed_at = clock_timestamp(),
     begun_at = %(now)s, attempts = attempts + 1,
-    run_ids = case when cardinality(run_ids) > attempts then run_ids else run_ids || %(run)s end
+    run_ids = case when cardinality(run_ids) > attempts then run_ids
+                   else run_ids || %(run)s::text end
 where id = (select id from ops.slots where status = 'waiting' and not_before <= %(now)s
               and not exists (select from ops.slots where status = 'running')
             order by not_before, id limit 1)
