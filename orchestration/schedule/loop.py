@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 NAME = "ecluse schedule "  # before our host and process, in pg_stat_activity
 PULSE = 1.0  # seconds: how long a signal, the end of a run or a slot of another one may go unseen
 LONGEST_PAUSE = 60.0  # seconds between two tries to reach Postgres
+UNWELL = 2 * LONGEST_PAUSE
 FUTURE = timedelta(days=1)  # a last slot farther ahead was made by a clock that was wrong
 STOPPING = "stopping: run {} may end first; the same signal again interrupts it"
 
@@ -91,7 +92,8 @@ class Scheduler:
         self._warehouse: Warehouse | None = None
         self._new = True
         self._retry_at = 0.0
-        self._next: datetime | None = None  # the next slot by the clock
+        self._last: datetime | None = None  # the slots by the clock
+        self._next: datetime | None = None
         self._looked_at: datetime | None = None
 
     def work(self) -> None:
@@ -108,9 +110,9 @@ class Scheduler:
             if self._session:
                 self._session.close()
 
-    def is_well(self, within: float = 2 * LONGEST_PAUSE) -> bool:
-        """Whether Postgres has answered us so many seconds ago or less."""
-        return self.seen_at is not None and self.clock.ticks() - self.seen_at < within
+    def is_well(self) -> bool:
+        """Whether Postgres has answered of late."""
+        return self.seen_at is not None and self.clock.ticks() - self.seen_at < UNWELL
 
     def _turn(self) -> float:
         """One look at everything; how long nothing will happen."""
@@ -166,15 +168,15 @@ class Scheduler:
         if self.signals:
             return PULSE
         self._add_due(session, now)
-        if self.slot is None:
-            for sentence in slots.settle(session, [], now, self.plan.retries):
-                self.say(sentence)
-            self._begin_run(session, now)
-        with session.cursor() as cursor:
-            waits = slots.next_wait(cursor, now)
-        if self.slot or (waits is not None and waits <= timedelta()):
+        if self.slot:
             return PULSE
-        by_clock = self._next - now if self._next else waits
+        for sentence in slots.settle(session, now, self.plan.retries):
+            self.say(sentence)
+        waits = slots.next_wait(session, now)
+        if waits is not None and waits <= timedelta():
+            self._begin_run(session, now)
+            return PULSE
+        by_clock = self._next - now if self._next else None
         found = [each for each in (waits, by_clock) if each is not None]
         return min(found).total_seconds() if found else PULSE
 
@@ -187,12 +189,11 @@ class Scheduler:
         if schedule is None or (self._next and now < self._next):
             return
         with slots.queue(session) as cursor:
-            last = slots.last_slot(cursor, str(schedule), now)
+            last = slots.last_slot(cursor, str(schedule)) or self._last or now
             if last - now > FUTURE:
                 self.say(f"the last slot, {schedule.local(last)}, is to come: a clock was wrong; "
                          "the schedule begins anew")  # fmt: skip
                 last = now
-                slots.keep(cursor, slots.CLOCK, str(schedule), now)
             policy, target = self.plan.missed, self._warehouse
             for due in missed.decide(schedule, last, now, policy, self.plan.max_age):
                 jitter = self.plan.jitter.total_seconds()
@@ -200,10 +201,11 @@ class Scheduler:
                 busy = "a run was at work" if self.plan.busy == SKIP else None
                 local = schedule.local(due.slot)
                 slots.add_due(cursor, due, local, begin, busy, policy != missed.ALL)
-                slots.keep(cursor, slots.CLOCK, str(schedule), due.slot)
+                last = due.slot
                 if not due.runs:
                     self.say(f"slot of {local}: {due.note}")
-        self._next = next(schedule.after(max(last, now)))
+            slots.keep(cursor, slots.CLOCK, str(schedule), last)
+        self._last, self._next = last, next(schedule.after(max(last, now)))
 
     def _begin_run(self, session: "connection", now: datetime) -> None:
         fresh = self._new and self.plan.missed == missed.SKIP
@@ -213,7 +215,9 @@ class Scheduler:
         if slot:
             attempt = f", attempt {slot.attempts}" if slot.attempts > 1 else ""
             self.say(f"run {slot.run_id} for {slot.cause}, due {slot.local_time}{attempt}")
-            self.run = self.start(slot.run_id, self.plan.busy == WAIT)
+            # who calls has news that the run at work may have been too early for
+            wait = self.plan.busy == WAIT or slot.cause != slots.CLOCK
+            self.run = self.start(slot.run_id, wait)
 
     def _end_run(self, session: "connection", now: datetime) -> None:
         if self.slot is None or self.run is None or (code := self.run.poll()) is None:

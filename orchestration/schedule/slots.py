@@ -28,7 +28,6 @@ CLOCK = "schedule"  # the cause of slots that come by the clock
 UNHEARD = timedelta(seconds=30)  # a run that was just started is not seen in Postgres yet
 BACK_OFF, LONGEST = timedelta(minutes=1), timedelta(minutes=30)
 
-LAST = "select state, at from ops.triggers where name = %s"
 KEEP = """
 insert into ops.triggers (name, state, at) values (%s, %s, %s)
 on conflict (name) do update set state = excluded.state, at = excluded.at, problem = null
@@ -64,9 +63,10 @@ update ops.slots set status = %(status)s, exit_code = %(code)s, ended_at = %(now
 where id = %(id)s and status = 'running'
 """
 LEFT = """
-select id, cause, due_at, local_time, attempts, run_ids, claimed_by, claimed_at from ops.slots
-where status = 'running' and id <> all(%s) and claimed_at < clock_timestamp() - %s
+select id, cause, due_at, local_time, attempts, run_ids, claimed_by from ops.slots
+where status = 'running' and claimed_at < clock_timestamp() - %s
 """
+NEXT = "select min(not_before) - %s from ops.slots where status = 'waiting'"
 ALIVE = """
 select from pg_stat_activity where datname = current_database() and application_name = %s
 """
@@ -97,14 +97,10 @@ def queue(session: "connection") -> Iterator["cursor"]:
         yield cursor
 
 
-def last_slot(cursor: "cursor", schedule: str, now: datetime) -> datetime:
-    """The slot of `schedule` that was decided on last; for a new schedule this moment."""
-    cursor.execute(LAST, (CLOCK,))
-    known, at = cursor.fetchone() or (None, now)
-    if known == schedule:
-        return at
-    keep(cursor, CLOCK, schedule, now)
-    return now
+def last_slot(cursor: "cursor", schedule: str) -> datetime | None:
+    """The slot that was decided on last, if it was one of `schedule`."""
+    cursor.execute("select at from ops.triggers where name = %s and state = %s", (CLOCK, schedule))
+    return (cursor.fetchone() or (None,))[0]
 
 
 def keep(cursor: "cursor", name: str, state: str, at: datetime) -> None:
@@ -193,7 +189,7 @@ def end(
     return status, again
 
 
-def settle(session: "connection", own: list[int], now: datetime, retries: int) -> list[str]:
+def settle(session: "connection", now: datetime, retries: int) -> list[str]:
     """End the slots whose scheduler died; a run that outlived it is left to end by itself.
 
     A slot whose run was lost is due again at once, one time more than `retries`: what killed the
@@ -204,8 +200,8 @@ def settle(session: "connection", own: list[int], now: datetime, retries: int) -
     """
     said = []
     with session.cursor() as cursor:
-        cursor.execute(LEFT, (own, UNHEARD))
-        for *row, by, _ in cursor.fetchall():
+        cursor.execute(LEFT, (UNHEARD,))
+        for *row, by in cursor.fetchall():
             slot = Slot(*row)
             if not hold(cursor, slot.id):
                 continue
@@ -220,10 +216,13 @@ def settle(session: "connection", own: list[int], now: datetime, retries: int) -
     return said
 
 
-def next_wait(cursor: "cursor", now: datetime) -> timedelta | None:
+def next_wait(session: "connection", now: datetime) -> timedelta | None:
     """How long until a waiting slot may begin; None when none waits."""
-    cursor.execute("select min(not_before) - %s from ops.slots where status = %s", (now, WAITING))
-    return (cursor.fetchone() or (None,))[0]
+    with session.cursor() as cursor:
+        cursor.execute(
+            "select min(not_before) - %s from ops.slots where status = 'waiting'", (now,)
+        )
+        return (cursor.fetchone() or (None,))[0]
 
 
 def listed(cursor: "cursor", last: int) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from orchestration.schedule import slots
 from orchestration.warehouse import Warehouse
 from tests.databases import make_database, query
 from tests.schedule.simulated import Killed, SimulatedClock, Simulation, at
@@ -101,6 +102,20 @@ def test_or_is_skipped_when_the_plan_says_so(warehouse: Warehouse) -> None:
         ("passed", 0), ("skipped", None), ("skipped", None), ("skipped", 4), ("skipped", None),
     ]  # fmt: skip
     assert long.waits == [False] * 2
+
+
+def test_a_call_is_never_skipped(warehouse: Warehouse) -> None:
+    """The run at work may have asked the source before the news came."""
+    hourly = Simulation(warehouse, "0 * * * *", busy="skip")
+
+    def call() -> None:
+        with warehouse.session() as session, slots.queue(session) as cursor:
+            slots.add_trigger(cursor, "webhook", hourly.clock.now())
+
+    hourly.clock.at[at("2026-01-01T01:01")] = call
+    hourly.until("2026-01-01T01:30")
+    assert hourly.slots("cause, status") == [("schedule", "passed"), ("webhook", "passed")]
+    assert hourly.waits == [False, True]
 
 
 def test_what_broke_is_tried_again_later_and_later_bad_data_is_not(warehouse: Warehouse) -> None:

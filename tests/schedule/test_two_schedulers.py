@@ -117,3 +117,18 @@ def test_callers_who_ask_while_a_run_waits_get_that_one(session: connection) -> 
     assert slots.claim(session, at("2026-01-06"), "x", timedelta(1)) is None
     assert slots.end(session, claimed, 0, at("2026-01-06"), 0) == ("passed", None)
     assert slots.claim(session, at("2026-01-06"), "x", timedelta(1)).run_id == second[0]
+
+
+def test_two_different_schedules_on_one_warehouse_do_not_silence_each_other(
+    warehouse: Warehouse,
+) -> None:
+    clock = SimulatedClock(at("2026-01-01T00:10"))
+    first = Simulation(warehouse, "0 * * * *", "UTC", clock)
+    second = Simulation(warehouse, "0,30 * * * *", "UTC", clock)
+    for _ in range(300):
+        for each in (first, second):
+            each.scheduler._turn()
+        clock.wait(30)
+    due = [f"{each:%H:%M}" for (each,) in first.slots("due_at")]
+    assert due == ["00:30", "01:00", "01:30", "02:00", "02:30"]
+    assert {status for (status,) in first.slots()} == {"passed"}
