@@ -153,7 +153,7 @@ class Scheduler:
                 self._session.close()
         self._session = None
         if not self.lost_for:
-            self.say(f"{why.rstrip('.')}. Trying again until it answers, each minute in the end.")
+            self.say(f"the warehouse is away and tried again, each minute in the end: {why}")
         pause = min(2.0**self.lost_for, LONGEST_PAUSE)
         self._retry_at = self.clock.ticks() + pause
         self.lost_for += 1

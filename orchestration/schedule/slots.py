@@ -5,6 +5,7 @@ long as its session lives, so a dead claimer is known at once and by no clock. A
 queue takes one other lock first.
 """
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 QUEUE = 0x45434C54  # the lock of the whole queue; those of single slots have it before their number
 WAITING, RUNNING, PASSED, REJECTED = "waiting", "running", "passed", "rejected"
 BROKE, SKIPPED, MISSED = "broke", "skipped", "missed"
-OUTCOMES = {OK: PASSED, BAD_DATA: REJECTED, LOCKED: SKIPPED}
+STOPPED = {128 + each: "interrupted" for each in (signal.SIGINT, signal.SIGTERM)}
+OUTCOMES = {OK: PASSED, BAD_DATA: REJECTED, LOCKED: SKIPPED, **STOPPED}
 CLOCK = "schedule"  # the cause of slots that come by the clock
 UNHEARD = timedelta(seconds=30)  # a run that was just started is not seen in Postgres yet
 BACK_OFF, LONGEST = timedelta(minutes=1), timedelta(minutes=30)
