@@ -198,12 +198,11 @@ class Scheduler:
             for due in missed.decide(schedule, last, now, policy, self.plan.max_age):
                 jitter = self.plan.jitter.total_seconds()
                 begin = due.slot + missed.jitter(due.slot, str(target), jitter)
-                busy = "a run was at work" if self.plan.busy == SKIP else None
-                local = schedule.local(due.slot)
-                slots.add_due(cursor, due, local, begin, busy, policy != missed.ALL)
-                last = due.slot
-                if not due.runs:
-                    self.say(f"slot of {local}: {due.note}")
+                local, last = schedule.local(due.slot), due.slot
+                skip, together = self.plan.busy == SKIP, policy != missed.ALL
+                status, note = slots.add_due(cursor, due, local, begin, skip, together)
+                if status != slots.WAITING:
+                    self.say(f"slot of {local} {status}: {note}")
             slots.keep(cursor, slots.CLOCK, str(schedule), last)
         self._last, self._next = last, next(schedule.after(max(last, now)))
 

@@ -111,8 +111,8 @@ def keep(cursor: "cursor", name: str, state: str, at: datetime) -> None:
 
 
 def add_due(
-    cursor: "cursor", due: Due, local: str, begin: datetime, busy: str | None, together: bool
-) -> None:
+    cursor: "cursor", due: Due, local: str, begin: datetime, skip_if_busy: bool, together: bool
+) -> tuple[str, str | None]:
     """Put a slot by the clock into the queue.
 
     Args:
@@ -120,17 +120,21 @@ def add_due(
         due: the slot and what was decided.
         local: its time on the clocks of its zone.
         begin: when its run may begin.
-        busy: why it is skipped while something runs; None lets it wait.
+        skip_if_busy: it does not wait for a run that is at work.
         together: a slot that still waits is done with this one.
+
+    Returns:
+        The status of the slot, and the note to it.
     """
     status, note = WAITING if due.runs else MISSED, due.note
-    if due.runs and busy and _is_running(cursor):
-        status, note = SKIPPED, busy
+    if due.runs and skip_if_busy and _is_running(cursor):
+        status, note = SKIPPED, "a run was at work"
     row = {"cause": CLOCK, "due": due.slot, "local": local, "begin": begin, "status": status,
            "run_ids": [], "note": note}  # fmt: skip
     cursor.execute(ADD, row)
     if together and status == WAITING and cursor.rowcount:
         cursor.execute(TAKE_OVER, row)
+    return status, note
 
 
 def add_trigger(cursor: "cursor", cause: str, now: datetime) -> tuple[str, bool]:

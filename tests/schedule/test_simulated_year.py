@@ -253,7 +253,10 @@ def test_a_warehouse_that_is_away_is_waited_for(server: Warehouse) -> None:
     nightly.until("2026-01-02T00:00")
     assert nightly.local_starts() == ["01-01 02:20"]
     told = [each for each in nightly.said if "warehouse" in each]
-    assert [each[:25] for each in told] == ["the warehouse is away and", "the warehouse answers aga"] * 2
+    assert [each[:25] for each in told] == [
+        "the warehouse is away and",
+        "the warehouse answers aga",
+    ] * 2
 
 
 def _lose(simulation: Simulation, away: Warehouse) -> None:
