@@ -20,6 +20,11 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
+def half_a_minute_passes(warehouse: Warehouse) -> None:
+    """On the clock of Postgres, since the last claim."""
+    query(warehouse, "update ops.slots set claimed_at = claimed_at - interval '31 s' returning 1")
+
+
 class SimulatedClock(Clock):
     """Time passes only while somebody waits."""
 

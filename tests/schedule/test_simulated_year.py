@@ -9,9 +9,13 @@ import pytest
 from orchestration.schedule import slots
 from orchestration.warehouse import Warehouse
 from tests.databases import make_database, query
-from tests.schedule.simulated import Killed, SimulatedClock, Simulation, at
-
-ALL_OVER = "update ops.slots set claimed_at = claimed_at - interval '1 minute' returning 1"
+from tests.schedule.simulated import (
+    Killed,
+    SimulatedClock,
+    Simulation,
+    at,
+    half_a_minute_passes,
+)
 
 
 def test_a_year_of_nights_in_berlin_each_once(warehouse: Warehouse) -> None:
@@ -165,7 +169,7 @@ def test_killed_between_claim_and_run(warehouse: Warehouse) -> None:
     with pytest.raises(Killed):
         first.until("2026-01-02T00:00")
     assert first.slots("status, attempts") == [("running", 1)]
-    query(warehouse, ALL_OVER)  # half a minute passes
+    half_a_minute_passes(warehouse)
     second = Simulation(warehouse, "0 2 * * *", "UTC", first.clock).until("2026-01-01T05:00")
     assert second.local_starts() == ["01-01 02:01"]
     assert second.slots("status, attempts, cardinality(run_ids)") == [("passed", 2, 2)]
@@ -184,7 +188,7 @@ def test_a_run_that_outlived_its_scheduler_is_left_alone_and_its_end_is_found(
     first.clock.at[at("2026-01-01T02:05")] = kill
     with pytest.raises(Killed):
         first.scheduler.work()
-    query(warehouse, ALL_OVER)
+    half_a_minute_passes(warehouse)
     ((run_ids,),) = first.slots("run_ids")
     with warehouse.session(f"ecluse run {run_ids[0]}"):
         second = Simulation(warehouse, "0 2 * * *", "UTC", first.clock).until("2026-01-01T03:00")

@@ -12,7 +12,7 @@ from orchestration.schedule import slots
 from orchestration.settings import ROOT
 from orchestration.warehouse import Warehouse
 from tests.databases import query
-from tests.schedule.simulated import SimulatedClock, Simulation, at
+from tests.schedule.simulated import SimulatedClock, Simulation, at, half_a_minute_passes
 
 RACE = """
 import sys
@@ -74,13 +74,20 @@ def test_many_threads_claim_each_slot_once(warehouse: Warehouse, session: connec
 
 
 def test_a_second_one_runs_nothing_while_the_first_one_does(warehouse: Warehouse) -> None:
-    first, second = (Simulation(warehouse, "*/10 * * * *") for _ in range(2))
+    clock = SimulatedClock(at("2026-01-01"))
+    first, second = (Simulation(warehouse, "10 * * * *", "UTC", clock) for _ in range(2))
     first.takes = timedelta(minutes=15)
-    second.clock = second.scheduler.clock = first.clock
-    first.clock.at[at("2026-01-01T00:12")] = lambda: second.until("2026-01-01T00:14")
-    first.until("2026-01-01T00:20")
-    assert second.started == []
-    assert len(first.started) == 1
+
+    def call() -> None:
+        with warehouse.session() as session, slots.queue(session) as cursor:
+            slots.add_trigger(cursor, "webhook", clock.now())
+        half_a_minute_passes(warehouse)
+        second.until("2026-01-01T00:14")
+
+    clock.at[at("2026-01-01T00:12")] = call
+    first.until("2026-01-01T00:50")
+    assert (second.started, len(first.started)) == ([], 2)
+    assert second.slots() == [("passed",), ("passed",)]
 
 
 def test_a_second_one_does_what_a_dead_one_left_waiting(warehouse: Warehouse) -> None:
