@@ -2,6 +2,7 @@
 
 import glob
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -22,6 +23,7 @@ PROBLEM = """
 insert into ops.triggers (name, at, problem) values (%s, %s, %s)
 on conflict (name) do update set problem = excluded.problem
 """
+LOGIN = re.compile(r"//[^/@\s]+@")  # in a URL that a driver quotes
 PATIENCE_MS = 60_000  # for a query on the warehouse
 
 
@@ -46,7 +48,8 @@ class Watch:
         try:
             seen = self._files(now) if self.sensor.files else self._value()
         except Exception as error:
-            why = without_values(str(error).strip().splitlines()[0] if str(error) else repr(error))
+            first = (str(error).strip() or repr(error)).splitlines()[0]
+            why = LOGIN.sub("//***@", without_values(first))
             with self.warehouse.session() as session, slots.queue(session) as cursor:
                 cursor.execute(PROBLEM, (self.name, now, why))
             raise EcluseError(f"{self.name} cannot see: {why}") from error

@@ -115,5 +115,15 @@ def test_sensors_look_by_themselves_and_tell_of_a_trouble_once(warehouse: Wareho
     assert len([each for each in said if each.startswith("sensor good: new data, run 2")]) == 1
 
 
-def test_a_url_with_a_password_is_not_shown() -> None:
+def test_a_url_with_a_password_is_not_shown(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eye = Watch(Sensor("x", sql="select 1"), warehouse)
+
+    def refused() -> None:
+        raise OSError("cannot open oracle://me:geheim@host/db")
+
+    monkeypatch.setattr(eye, "_value", refused)
+    with pytest.raises(EcluseError, match=r"cannot open oracle://\*\*\*@host/db"):
+        eye.look(START)
     assert "geheim" not in repr(Sensor("x", url="postgresql://me:geheim@host/db"))
