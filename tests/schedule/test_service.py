@@ -101,11 +101,11 @@ def test_an_interrupted_run_keeps_its_record_and_knows_no_secret(
     waiting = "select count(*) from pg_stat_activity where application_name = 'ecluse run ours'"
     with run_lock(warehouse, "theirs"):
         run = RunProcess(settings_for(clone, warehouse), "ours", wait=True)
-        surroundings = Path(f"/proc/{run.process.pid}/environ").read_bytes()
         deadline = time.monotonic() + 30
         while query(warehouse, waiting) != [(1,)] and time.monotonic() < deadline:
             time.sleep(0.1)
         assert run.poll() is None
+        surroundings = Path(f"/proc/{run.process.pid}/environ").read_bytes()
         run.interrupt()
         assert run.process.wait(30) == 143
     assert SECRET.encode() not in surroundings
