@@ -164,7 +164,8 @@ class PageClient(RESTClient):
         """
         if not request.url:
             raise IgnoreResponseException  # a next page of "" or false is none
-        host = urlsplit(str(request.url)).netloc.rpartition("@")[2]
+        request.url = _as_safe(str(request.url), str(self.base_url))
+        host = urlsplit(request.url).netloc.rpartition("@")[2]
         if self._host and host != self._host:
             raise SourceFailed(
                 f"{self._asked_for}: the next page is said to be on {host}, which shall not get "
@@ -251,6 +252,13 @@ def _split_login(base_url: str) -> tuple[str, HTTPBasicAuth | None]:
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
     return url, HTTPBasicAuth(user, password) if user or password else None
+
+
+def _as_safe(url: str, base_url: str) -> str:
+    """The URL with https where the base has it: behind a proxy an API may not know of it."""
+    asked, base = urlsplit(url), urlsplit(base_url)
+    downgraded = asked.netloc == base.netloc and (asked.scheme, base.scheme) == ("http", "https")
+    return asked._replace(scheme="https").geturl() if downgraded else url
 
 
 def plain_url(url: str | None, secret: str = "") -> str:

@@ -10,6 +10,7 @@ from ingestion.contract import Column, Contract
 from ingestion.declared.cursor import Cursor
 from ingestion.declared.rest import Endpoint, rest_pages
 from ingestion.errors import SourceFailed, WrongSetting
+from ingestion.pages import _as_safe
 from tests.ingestion.declared.habits import HABITS, SAID, Habits, basic, bearer
 
 THINGS = Contract("things", ("id",), (Column("id", "text"),))
@@ -120,6 +121,14 @@ def test_a_next_page_on_another_host_does_not_get_our_credentials(api):
             list(rest_pages(endpoint, own, auth))
         assert not other.asked
         assert len(list(rest_pages(endpoint, own))) == 3, "without credentials it may go anywhere"
+
+
+def test_a_next_page_is_not_asked_for_in_the_clear():
+    base = "https://host/api"
+    assert _as_safe("http://host/api?page=2", base) == "https://host/api?page=2"
+    for other in ("http://other/api", "https://host/api", "http://host:80/api"):
+        assert _as_safe(other, base) == other
+    assert _as_safe("http://host/x", "http://host/api") == "http://host/x"
 
 
 @pytest.mark.parametrize("words", [{"type": "magic"}, {"type": "bearer", "tokn": "s3cret"}])

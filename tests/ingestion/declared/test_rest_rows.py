@@ -103,7 +103,7 @@ def test_a_column_that_appears_late_comes_in_as_text(api, warehouse, load_ticket
     load_tickets(api.url, log(contract=loose))
     late = {"requester": {"customerId": "c4", "geo": {"lat": 1.50}}, "rating": 5, "_page": 3,
             "userId": 1, "user_id": 2, "nothing": None, "labels": [{"a": 1}]}  # fmt: skip
-    api.rows = [ticket(4, **late), ticket(5, rating=4.50)]
+    api.rows = [ticket(4, **late), ticket(6), ticket(7), ticket(8), ticket(5, rating=4.50)]
     record = load_tickets(api.url, log(contract=loose))
     assert record.rejected == {"tickets": 1}, "two names for one column"
     assert "tickets: new column rating (raw has it as text now)" in record.changes
