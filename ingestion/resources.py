@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import dlt
@@ -63,7 +63,12 @@ class _Walk:
         return pc.and_(mask, _first_of_each(ids, before)) if doubled else mask
 
     def saw(self, newest: Any) -> None:
-        """Move the cursor on to `newest`, never back."""
+        """Move the cursor on to `newest`, never back, nor far beyond today: one wrong year would
+        leave nothing to ask for.
+        """
+        if isinstance(newest, date):
+            limit = datetime.now() + timedelta(days=1)
+            newest = min(newest, limit if isinstance(newest, datetime) else limit.date())
         found = newest.isoformat() if isinstance(newest, date) else newest
         with self.lock:
             self.state["newest"] = max(self.state.get("newest", found), found)

@@ -1,8 +1,9 @@
 """What an API that is described in data sends, raw holds to the row, by log and by snapshot."""
 
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -123,3 +124,14 @@ def test_a_number_that_grows_is_a_cursor_too(api, warehouse, load_tickets):
     api.rows += [ticket(4), ticket(5)]
     assert load_tickets(api.url, endpoint).loaded["tickets"] == 2
     assert "since=2" in api.asked[-1]
+
+
+def test_a_wrong_year_does_not_stop_the_log(api, warehouse, load_tickets):
+    api.rows[2]["updatedAt"] = "2999-01-01T00:00:00Z"
+    load_tickets(api.url, log())
+    api.since = None
+    api.rows = [ticket(9)]
+    load_tickets(api.url, log())
+    asked = dict(parse_qsl(urlsplit(api.asked[-1]).query))["since"]
+    now = datetime.now()
+    assert now - timedelta(days=2) < datetime.fromisoformat(asked[:-1]) < now

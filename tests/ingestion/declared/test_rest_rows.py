@@ -1,10 +1,12 @@
 """Snapshots, keys, broken rows and late columns of an API that is described in data."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
+from ingestion.compact import find_cut_off, survey
 from ingestion.contract import Column, Contract, Limit
 from ingestion.declared.cursor import Cursor
 from ingestion.declared.rest import Endpoint
@@ -16,7 +18,7 @@ from tests.ingestion.declared.tickets import TICKETS, count, log, ticket
 
 
 def test_a_snapshot_keeps_versions_of_its_rows_and_of_what_is_nested_in_them(
-    api, warehouse, load_tickets
+    api, warehouse, load_tickets, monkeypatch
 ):
     endpoint = Endpoint(TICKETS, "single", rows="[1]")
     load_tickets(api.url, endpoint)
@@ -32,6 +34,12 @@ def test_a_snapshot_keeps_versions_of_its_rows_and_of_what_is_nested_in_them(
         _dlt_parent_id, '-', 1) not in (select _dlt_id from raw_desk.tickets where {1})"""
     for table in tables[1:]:
         assert query(warehouse, orphans.format(table, valid)) == [(0,)]
+
+    monkeypatch.setattr("ingestion.compact.contracts_of", lambda name: [TICKETS, *TICKETS.nested()])
+    with warehouse.session() as session, session.cursor() as cursor:
+        cut_off = find_cut_off(cursor, "desk", datetime(9999, 1, 1, tzinfo=UTC), None)
+        history = survey(cursor, "desk", cut_off, ())
+    assert history.tables == dict(zip(tables, [(2, 3), (4, 3), (2, 2), (2, 2)], strict=True))
 
     api.rows = [ticket(1, amount="much"), ticket(4, tags=[], messages=[])]
     assert load_tickets(api.url, endpoint).rejected == {"tickets": 1}
