@@ -1,7 +1,7 @@
 # Verbs only; `make` alone lists them. Set-up happens by itself and only when it is needed.
 # make turns every failure into its own exit code 2; scripts that need ours call .venv/bin/ecluse.
 .DEFAULT_GOAL := help
-.PHONY: help setup run ingest deploy versions rollback status docs psql demo-api break fix stop test test-fast lint bench bench-publish bench-drift chaos lock clean
+.PHONY: help setup run ingest deploy versions rollback status docs psql demo-api pr-demo break fix stop test test-fast lint bench bench-publish bench-drift chaos lock clean
 
 READY := @sh orchestration/setup.sh run
 READY_DEV := @sh orchestration/setup.sh dev
@@ -48,6 +48,10 @@ psql: ## open psql on the warehouse
 demo-api: ## serve the bundled shop API alone
 	$(READY)
 	@$(BIN)/ecluse demo-api
+
+pr-demo: ## a pull request with a wrong join, and what ecluse ci says about it
+	$(READY)
+	@$(BIN)/python -m orchestration.ci.demo
 
 BROKEN := wrong_total@orders?times=-1 wrong_type@customers?row=12&times=-1 out_of_range@supplies?row=3&times=-1
 

@@ -1,6 +1,7 @@
 """dbt's JSON artifacts as narrow frozen dataclasses: rows of the ops tables."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,15 +81,15 @@ def read_freshness(folder: Path) -> list[Freshness]:
     return found
 
 
-def read_marts(folder: Path) -> dict[str, str]:
+def read_marts(folder: Path, schemas: Collection[str] = MARTS) -> dict[str, str]:
     """The marts of the manifest in `folder`: unique id to the name of the relation."""
-    return {node["unique_id"]: node["alias"] for node in _marts(folder)}
+    return {node["unique_id"]: node["alias"] for node in _marts(folder, schemas)}
 
 
-def read_masked(folder: Path) -> dict[str, list[str]]:
+def read_masked(folder: Path, schemas: Collection[str] = MARTS) -> dict[str, list[str]]:
     """The columns tagged `pii`, by mart; of marts that have any."""
     found = {}
-    for node in _marts(folder):
+    for node in _marts(folder, schemas):
         tagged = [name for name, column in node["columns"].items() if is_pii(column)]
         if tagged:
             found[node["alias"]] = tagged
@@ -117,10 +118,10 @@ def read_hidden(folder: Path, test: str, names: list[str]) -> set[str]:
     return personal | (set(names) - declared) if may or not node else personal
 
 
-def _marts(folder: Path) -> list[dict[str, Any]]:
+def _marts(folder: Path, schemas: Collection[str]) -> list[dict[str, Any]]:
     nodes = read_artifact(folder / "manifest.json").get("nodes", {}).values()
     models = [node for node in nodes if node["resource_type"] == "model"]
-    return [node for node in models if node["schema"] in MARTS]
+    return [node for node in models if node["schema"] in schemas]
 
 
 def is_pii(column: dict[str, Any]) -> bool:

@@ -43,7 +43,7 @@ def lineages(settings: Settings, base: str | None) -> tuple[str, Lineage, Lineag
     catalog = read_artifact(published / "catalog.json")
     after = build(compiled, catalog, sources)
     if base is None and (published / "manifest.json").exists():
-        return "the published marts", _published(published, sources), after
+        return "the published marts", kept_lineage(published, published / LINEAGE, sources), after
     ref = base or merge_base(settings.root)
     with tempfile.TemporaryDirectory(prefix="ecluse-impact-") as folder:
         project = Path(folder)
@@ -63,12 +63,12 @@ def _compile(settings: Settings, project: Path, target: Path) -> dict[str, objec
     return read_artifact(target / "manifest.json")
 
 
-def _published(folder: Path, sources: dict[str, Source]) -> Lineage:
-    """The contracts as they were then stand in the graph that was kept."""
+def kept_lineage(folder: Path, graph: Path, sources: dict[str, Source]) -> Lineage:
+    """The lineage of the artifacts in `folder`, with the contracts that the kept `graph` has."""
     found = build(
         read_artifact(folder / "manifest.json"), read_artifact(folder / "catalog.json"), sources
     )
-    kept = read_graph(folder / LINEAGE)
+    kept = read_graph(graph)
     endpoints = {id_: node for id_, node in kept.nodes.items() if node.kind == "endpoint"}
     if endpoints:
         today = {id_ for id_, node in found.graph.nodes.items() if node.kind == "endpoint"}

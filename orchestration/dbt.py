@@ -133,6 +133,34 @@ def rebuild_args(
     )  # fmt: skip
 
 
+def ci_args(
+    settings: Settings,
+    log_path: Path,
+    target: Path,
+    command: str,
+    as_of_load: str | None,
+    *extra: str,
+) -> list[str]:
+    """A dbt command into the schemas of a CI job, as of a load."""
+    variables = json.dumps({"as_of_load": as_of_load})
+    more = ("--threads", str(settings.dbt_threads), "--vars", variables, *extra)
+    return dbt_args(settings, (command,), target, log_path, *more, into="ci")
+
+
+def list_changed(settings: Settings, log_path: Path, target: Path, state: Path | None) -> set[str]:
+    """The unique ids of what differs from the manifest in `state`, downstream and tests included.
+
+    Raises:
+        BuildBroke: the project does not parse.
+    """
+    selection = ("--select", "state:modified+", "--state", str(state)) if state else ()
+    kinds = ("model", "seed", "snapshot", "test", "unit_test")
+    only = (part for kind in kinds for part in ("--resource-type", kind))
+    found = _list(settings, target, log_path, ("unique_id",), "--vars", PUBLISHED_VARS,
+                  *selection, *only)  # fmt: skip
+    return {node["unique_id"] for node in found}
+
+
 def compile_args(settings: Settings, log_path: Path, project: Path, target: Path) -> list[str]:
     """`dbt compile` of the models in `project`, with the marts named as readers know them."""
     extra = ("--vars", PUBLISHED_VARS, "--select", "resource_type:model", "resource_type:snapshot")

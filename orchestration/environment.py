@@ -51,6 +51,11 @@ def replay_environment(prefix: str) -> dict[str, str]:
     return {"ECLUSE_REPLAY_SCHEMA": prefix, "ECLUSE_DBT_READERS": ""}
 
 
+def ci_environment(name: str, application: str) -> dict[str, str]:
+    """What the target `ci` of profiles.yml needs. Nobody else may read what it builds."""
+    return {"ECLUSE_CI_SCHEMA": name, "ECLUSE_DBT_READERS": "", "PGAPPNAME": application}
+
+
 def published_state(settings: Settings) -> Path:
     """Where the manifest of the published marts is kept for dbt's `--state`."""
     return settings.root / "target" / "published"

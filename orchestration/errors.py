@@ -71,6 +71,18 @@ class BreakingChange(EcluseError):
     exit_code = BAD_DATA
 
 
+class MovedOn(EcluseError):
+    """Another version was published while a CI job compared with the one before."""
+
+    exit_code = LOCKED
+
+
+class GateClosed(EcluseError):
+    """Something stands against merging a pull request; `exit_code` says whether it works at all."""
+
+    exit_code = BAD_DATA
+
+
 class PublishBlocked(EcluseError):
     """The marts passed, but could not be switched in the time allowed."""
 

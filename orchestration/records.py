@@ -19,6 +19,7 @@ from orchestration.errors import ConfigurationError
 
 WAITING = "waiting"  # for the warehouse and for the lock
 RUNNING, ABORTED, CANCELLED = "running", "aborted", "cancelled"
+CI = "ci"  # the kind of run that publishes nothing and takes no lock
 DEAD = "killed: found dead by the next run"
 INTERRUPTED = "interrupted"  # why a run, a step or a load ended that somebody stopped
 OWN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
@@ -140,7 +141,8 @@ def mark_dead_files(
     """Mark the dead runs as aborted; to be called by the run that holds the lock.
 
     Under the lock every other run of this warehouse that has no end is dead. A run that waits for
-    the lock is dead when its process is. One that died after it had published stays so.
+    the lock, or needs none, is dead when its process is. One that died after it had published stays
+    so.
 
     Args:
         runs_dir: where the records are.
@@ -170,12 +172,12 @@ def mark_dead_files(
 
 
 def _is_dead(run: dict[str, Any], mine: RunRecord, known: Collection[str]) -> bool:
-    if run["status"] == WAITING:
+    ended = run.get("exit_code") is not None or run.get("reason") is not None
+    if ended or run["status"] not in {WAITING, RUNNING, PUBLISHED}:
+        return False
+    if run["status"] == WAITING or run["kind"] == CI:
         alive = run.get("pid") != mine.pid and lives(run.get("pid"))
         return run.get("host") == mine.host and not alive
-    ended = run.get("exit_code") is not None or run.get("reason") is not None
-    if ended or run["status"] not in {RUNNING, PUBLISHED}:
-        return False
     same = run.get("host") == mine.host and run.get("warehouse") == mine.warehouse
     return same or run["run_id"] in known
 

@@ -39,6 +39,7 @@ VARIABLES = {
     "ECLUSE_REPLAY": "a folder of `ecluse record` to load from instead of the APIs",
     "ECLUSE_ARTIFACTS": "where each run's folder is copied: a folder, or a URL such as s3://bucket",
     "ECLUSE_METRICS_FILE": "a file to write Prometheus metrics to at the end of each run",
+    "GITHUB_STEP_SUMMARY": "a file that `ecluse ci` adds its report to; GitHub Actions sets it",
     "OTEL_EXPORTER_OTLP_ENDPOINT": "where spans of each run go: OTLP over HTTP, in JSON",
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "the same, taken as it is, without /v1/traces after it",
     "OTEL_EXPORTER_OTLP_HEADERS": "headers for it, such as api-key=secret,tenant=shop",
@@ -78,6 +79,7 @@ class Settings:
     replay: Path | None
     artifacts: str | None = field(repr=False)  # a path, or a URL that may hold secrets
     metrics_file: Path | None
+    step_summary: Path | None
     otlp_endpoint: str | None = field(repr=False)  # of traces, whole
     otlp_headers: str | None = field(repr=False)
     service_name: str
@@ -125,6 +127,7 @@ def load_settings(environ: Mapping[str, str] = os.environ, root: Path = ROOT) ->
     data = environ.get("ECLUSE_DEMO_DATA")
     replay = environ.get("ECLUSE_REPLAY")
     metrics = environ.get("ECLUSE_METRICS_FILE")
+    summary = environ.get("GITHUB_STEP_SUMMARY")
     days = environ.get("ECLUSE_DEMO_DAYS")
     return Settings(
         root=root,
@@ -149,6 +152,7 @@ def load_settings(environ: Mapping[str, str] = os.environ, root: Path = ROOT) ->
         replay=Path(replay).expanduser().resolve() if replay else None,
         artifacts=_store(environ.get("ECLUSE_ARTIFACTS")),
         metrics_file=Path(metrics).expanduser().resolve() if metrics else None,
+        step_summary=Path(summary).resolve() if summary else None,
         otlp_endpoint=_otlp_endpoint(environ),
         otlp_headers=environ.get("OTEL_EXPORTER_OTLP_HEADERS") or None,
         service_name=environ.get("OTEL_SERVICE_NAME") or "ecluse",

@@ -14,6 +14,7 @@ import click
 from ingestion.errors import WrongSetting
 from orchestration.cli import (
     access,
+    ci,
     doctor,
     drift,
     history,
@@ -46,7 +47,7 @@ def ecluse() -> None:
 
 ROOMS = (
     pipe, schedule, quarantine, incidents, drift, versions, history, access, lineage, trace,
-    openlineage, look, doctor, record,
+    openlineage, look, doctor, record, ci,
 )  # fmt: skip
 for room in ROOMS:
     for command in room.COMMANDS:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from orchestration.ci.space import leftovers as dead_jobs
 from orchestration.doctor.finding import Finding, warned, well
 from orchestration.lock import describe_holder
 from orchestration.publication.versions import standing_in
@@ -16,11 +17,12 @@ OPEN = "select run_id from ops.runs where finished_at is null order by run_id"
 # of a replay, of a publication that could not drop what it replaced
 STRAYS = """
 select nspname from pg_namespace
-where nspname ~ '^(marts__|replay_|ci_)' and nspname <> 'marts__next' and not exists (
+where nspname ~ '^(marts__|replay_)' and nspname <> 'marts__next' and not exists (
     select from ops.versions as v
     where nspname in (v.schema_name, 'marts__v' || v.version || '__clear')
 ) order by nspname
 """
+CLEAN = "`.venv/bin/ecluse clean` shows what may go, and with --yes removes it"
 HEALS = "nothing: the next run puts it right"
 
 
@@ -52,5 +54,6 @@ def _of_the_dead(cursor: "cursor") -> Iterator[Finding]:
         yield warned("leftovers", f"run {waits.run_id} built marts that wait to be published", mend)
     cursor.execute(STRAYS)
     for (schema,) in cursor.fetchall():
-        yield warned("leftovers", f"the schema {schema} belongs to no version",
-                     "`.venv/bin/ecluse clean` shows what may go")  # fmt: skip
+        yield warned("leftovers", f"the schema {schema} belongs to no version", CLEAN)
+    for left in dead_jobs(cursor.connection):
+        yield warned("leftovers", f"the schemas of {left.name} were left ({left.said})", CLEAN)

@@ -46,7 +46,7 @@ def diff_versions(
 
 
 def _compare(cursor: "cursor", a: Version, b: Version, mart: str | None, limit: int) -> VersionDiff:
-    in_a, in_b = _marts(cursor, a), _marts(cursor, b)
+    in_a, in_b = standing_marts(cursor, a), standing_marts(cursor, b)
     if mart and mart not in in_a | in_b:
         there = ", ".join(sorted(in_a | in_b)) or "none"
         raise ConfigurationError(
@@ -63,7 +63,7 @@ def _compare(cursor: "cursor", a: Version, b: Version, mart: str | None, limit: 
     )  # fmt: skip
 
 
-def _marts(cursor: "cursor", version: Version) -> Marts:
+def standing_marts(cursor: "cursor", version: Version) -> Marts:
     """The marts as they were sealed; of a version that never was, all that stands there."""
     schema = version.schema or ""
     standing = [name for name, _ in relations(cursor, schema)]

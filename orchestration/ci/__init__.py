@@ -1,0 +1,1 @@
+"""What a pull request needs: its models built beside the published ones, and what that changes."""
