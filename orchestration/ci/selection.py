@@ -11,10 +11,10 @@ TESTS = ("test", "unit_test")
 
 
 def upstream(manifest: Json, selected: Collection[str], standing: Collection[str]) -> set[str]:
-    """What the selected nodes read and readers do not have: views, which cost next to nothing.
+    """What the selected nodes read and readers do not have; mostly views.
 
-    They are built again, for the views of production read all of raw, and not what the live version
-    was built from. Marts that stand are read where they are.
+    They are built again, for those of production read all of raw, and not what the live version was
+    built from. Marts that stand are read where they are.
 
     Args:
         manifest: dbt's, of the working tree.
