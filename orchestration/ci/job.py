@@ -125,7 +125,7 @@ class Job:
         return ", ".join(f"{each.tool} {each.status}" for each in self.report.lint)
 
     def build(self) -> str:
-        """Build what differs, all downstream, and what stands between it and raw, in our own schemas."""
+        """Build what differs, all downstream, and what it reads on the way from raw."""
         models = [*of_kind(self.selected, BUILT), *self.helpers]
         if not models:
             return "no model differs from what readers have"
