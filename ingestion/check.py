@@ -12,6 +12,7 @@ from ingestion.contract import Column, Contract
 from ingestion.pages import Page
 
 Kind = Literal["unknown", "changed", "value"]
+TEXTS = ("text", "json")
 LONGEST = 40  # characters of a value
 
 
@@ -93,9 +94,9 @@ def keeps(column: Column, value: Any) -> bool:
     """Whether one value of the API's JSON keeps the rules of its column."""
     if value is None or value is msgspec.UNSET or not _has_shape(column, value):
         return _has_shape(column, value)
-    if column.type == "text" and "\x00" in value:
+    if column.type in TEXTS and "\x00" in value:
         return False
-    if column.type == "text" and not (column.allowed or column.pattern):
+    if column.type in TEXTS and not (column.allowed or column.pattern):
         return True
     try:
         typed(pa.chunked_array([pa.array([value], column.wire_type())]), column)

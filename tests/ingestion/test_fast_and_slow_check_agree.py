@@ -72,9 +72,14 @@ def test_on_rows_changed_at_random(contract, good):
 
 
 @pytest.mark.parametrize("nullable", [False, True], ids=["not null", "nullable"])
-@pytest.mark.parametrize("type_", ["text", "whole", "decimal", "boolean", "timestamp"])
+@pytest.mark.parametrize(
+    "type_",
+    ["text", "whole", "decimal", "float", "boolean", "timestamp", "zoned", "date", "json"],
+)
 def test_on_every_odd_value_in_every_type_of_column(type_, nullable):
-    contract = Contract("odd", ("v",), (Column("v", type_, nullable), Column("w", "text")))
+    zoned = type_ == "zoned"
+    column = Column("v", "timestamp" if zoned else type_, nullable, zoned=zoned)
+    contract = Contract("odd", ("v",), (column, Column("w", "text")))
     for value in ANYTHING:
         row = {"v": value, "w": "x"}
         assert quick_verdict([row], contract) == slow_verdict([row], contract), repr(value)
