@@ -13,6 +13,8 @@ from ingestion.intake import Window
 from tests.databases import query
 from tests.ingestion.declared.tickets import count, log, ticket
 
+pytestmark = pytest.mark.slow  # dozens of loads
+
 COLUMNS = (
     '"order", updated_at, requester__customer_id, requester__channel, amount, score, due, extra'
 )

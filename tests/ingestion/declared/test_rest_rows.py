@@ -16,6 +16,8 @@ from ingestion.quarantine import Again
 from tests.databases import query
 from tests.ingestion.declared.tickets import TICKETS, count, log, ticket
 
+pytestmark = pytest.mark.slow  # dozens of loads
+
 
 def test_a_snapshot_keeps_versions_of_its_rows_and_of_what_is_nested_in_them(
     api, warehouse, load_tickets, monkeypatch

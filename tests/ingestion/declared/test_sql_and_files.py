@@ -20,6 +20,8 @@ from ingestion.intake import Window
 from tests.databases import make_database
 from tests.ingestion.declared.described import Desk
 
+pytestmark = pytest.mark.slow  # dozens of loads
+
 COLUMNS = (
     Column("id", "whole"),
     Column("name", "text", nullable=True),
