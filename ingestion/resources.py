@@ -4,11 +4,8 @@ Both fetch pages in one generator and decode them in dlt's worker threads. Rows 
 only when dlt marks the whole load as complete.
 """
 
-import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
 from typing import Any
 
 import dlt
@@ -25,53 +22,16 @@ from ingestion.known_rows import count_current, current_ids, current_nested, cur
 from ingestion.pages import PAGE, Page
 from ingestion.quarantine import QUARANTINE, Aside, marked
 from ingestion.sift import Sifted, sift
+from ingestion.walk import Walk as _Walk
+from ingestion.walk import first_of_each
 
 Fetch = Callable[..., Iterator[Page]]
 Reshape = Callable[[Page, Contract], tuple[Page, Contract]]
-NEIGHBOURS = 4  # pages; as many as are decoded at the same time
 
 
 def as_sent(page: Page, contract: Contract) -> tuple[Page, Contract]:
     """Rows that are in the contract's shape already."""
     return page, contract
-
-
-@dataclass
-class _Walk:
-    """One walk along the cursor; pages are decoded in several threads at once."""
-
-    state: dict[str, Any]
-    known: pa.Array
-    first: bool
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    recent: deque[set[str]] = field(default_factory=lambda: deque(maxlen=NEIGHBOURS))
-
-    def fresh(self, ids: pa.Array) -> pa.Array | None:
-        """Which rows are neither in raw nor on this page or a neighbouring one already.
-
-        None stands for all of them. An order that comes while we page pushes another one from a
-        page down to the next.
-        """
-        own = set(ids.to_pylist())
-        with self.lock:
-            before = list(self.recent)
-            self.recent.append(own)
-        doubled = len(own) < len(ids) or not all(map(own.isdisjoint, before))
-        if not doubled and not len(self.known):
-            return None
-        mask = pc.invert(pc.is_in(ids, value_set=self.known))
-        return pc.and_(mask, _first_of_each(ids, before)) if doubled else mask
-
-    def saw(self, newest: Any) -> None:
-        """Move the cursor on to `newest`, never back, nor far beyond today: one wrong year would
-        leave nothing to ask for.
-        """
-        if isinstance(newest, date):
-            limit = datetime.now() + timedelta(days=1)
-            newest = min(newest, limit if isinstance(newest, datetime) else limit.date())
-        found = newest.isoformat() if isinstance(newest, date) else newest
-        with self.lock:
-            self.state["newest"] = max(self.state.get("newest", found), found)
 
 
 def cursor_resource(
@@ -99,12 +59,13 @@ def cursor_resource(
             moves pushes another one over an edge that we are past.
     """
     walk: _Walk | None = None
+    span = Window()
     aside, window = intake.aside(contract), intake.window
     if aside.again:
         window = Window()  # of all days
 
     def pages() -> Iterator[Page]:
-        nonlocal walk
+        nonlocal walk, span
         state = dlt.current.resource_state(contract.table)
         newest = state.get("newest")
         start = _value(state.get("before") if twice else newest, contract, cursor)
@@ -126,6 +87,8 @@ def cursor_resource(
         own = sifted.tables[contract.table]
         if window is None and (newest := pc.max(own[cursor]).as_py()) is not None:
             walk.saw(newest)
+        oldest = pc.min(own[cursor]).as_py()
+        walk.heed(span.since, oldest, lambda: current_ids(contract, cursor, None, None))
         tables = _only(walk.fresh(own["_dlt_id"].combine_chunks()), sifted)
         # a table must exist after the first load even if the API had no rows for it
         for part in (sifted.contract, *sifted.contract.nested()):
@@ -263,19 +226,11 @@ def _only(wanted: pa.Array | None, sifted: Sifted) -> dict[str, pa.Table]:
     kept = {sifted.contract.table: own}
     for child in sifted.contract.nested():
         table = sifted.tables[child.table]
-        first = _first_of_each(table["_dlt_id"].combine_chunks())
+        first = first_of_each(table["_dlt_id"].combine_chunks())
         roots = pc.utf8_slice_codeunits(table["_dlt_id"].combine_chunks(), 0, ROOT_LENGTH)
         mine = pc.is_in(roots, value_set=own["_dlt_id"].combine_chunks())
         kept[child.table] = table.filter(pc.and_(first, mine))
     return kept
-
-
-def _first_of_each(ids: pa.Array, before: Sequence[set[str]] = ()) -> pa.Array:
-    """Where an id stands for the first time, in `before` or here."""
-    earlier = pa.array(set().union(*before), pa.string())
-    found = pc.index_in(ids, value_set=pa.concat_arrays([earlier, ids]))
-    start = len(earlier)
-    return pc.equal(found, pa.array(range(start, start + len(ids)), pa.int32()))
 
 
 def _marked(contract: Contract, table: pa.Table, page: Page | None = None) -> Any:

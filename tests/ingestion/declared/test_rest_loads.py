@@ -137,3 +137,16 @@ def test_a_wrong_year_does_not_stop_the_log(api, warehouse, load_tickets):
     asked = dict(parse_qsl(urlsplit(api.asked[-1]).query))["since"]
     now = datetime.now()
     assert now - timedelta(days=2) < datetime.fromisoformat(asked[:-1]) < now
+
+
+@pytest.mark.parametrize("cursor", ["updated_at", "due"])
+def test_an_api_that_does_not_heed_what_we_ask_for_doubles_nothing(
+    api, warehouse, load_tickets, cursor
+):
+    api.since = None
+    api.rows = [ticket(1, hour=-900, due="2020-01-01"), ticket(2), ticket(3)]
+    endpoint = replace(log(), cursor=Cursor(cursor, "since"))
+    assert load_tickets(api.url, endpoint).loaded["tickets"] == 3
+    api.rows.append(ticket(4, hour=-800, due="2020-02-02"))
+    assert load_tickets(api.url, endpoint).loaded["tickets"] == 1, "late, and not asked for"
+    assert not any(load_tickets(api.url, endpoint).loaded.values())
