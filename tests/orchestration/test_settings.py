@@ -114,7 +114,7 @@ def test_the_list_of_variables_names_all_that_are_read_and_no_other() -> None:
 
 
 def test_no_other_module_reads_the_environment_for_a_setting() -> None:
-    allowed = {"settings.py"}
+    allowed = {"settings.py", "airflow_dag.py", "prefect_flow.py"}  # run where ours is not
     readers = {
         path.name
         for path in (ROOT / "orchestration").rglob("*.py")
