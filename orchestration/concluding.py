@@ -1,5 +1,6 @@
 """How a run ends: why, the last words in its record, and who is told of it."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -37,11 +38,16 @@ def fail(record: RunRecord, error: BaseException) -> None:
     record.status = PUBLISHED if record.published else status
 
 
-def conclude(run: "Run") -> None:
-    """Keep the end of a run, then tell of it, which changes nothing of how it ended."""
+def conclude(run: "Run", keep: Callable[[], None] = lambda: None) -> None:
+    """Keep the end of a run, then tell of it, which changes nothing of how it ended.
+
+    Args:
+        run: it.
+        keep: writes what else there is to be written to Postgres with the record.
+    """
     run.record.finished_at = datetime.now(UTC)
     run.events.end()
-    save_what_can_be(run)
+    save_what_can_be(run, keep)
     if any([settle_after(run), write_after(run), write_metrics_after(run)]):
         save_file(run)
     give_back(run.session)
@@ -49,7 +55,7 @@ def conclude(run: "Run") -> None:
         save_file(run)
 
 
-def save_what_can_be(run: "Run") -> None:
+def save_what_can_be(run: "Run", keep: Callable[[], None] = lambda: None) -> None:
     """The last word on a run. Postgres may be what broke, so the file goes first."""
     import psycopg2
 
@@ -61,6 +67,7 @@ def save_what_can_be(run: "Run") -> None:
     try:
         ops.save_run(run.session, record)
         ops.save_details(run.session, record)
+        keep()
     except psycopg2.Error as error:
         run.note(f"the record could not be written to Postgres: {str(error).splitlines()[0]}")
         unwritten = save_file(run)

@@ -40,6 +40,10 @@ class Console:
                 self._shown[step.step] = step.status
                 self.step(step)
 
+    def known(self, record: RunRecord) -> None:
+        """What was done by an earlier command need not be shown again."""
+        self._shown = {step.step: step.status for step in record.steps}
+
     def step(self, step: StepRecord) -> None:
         """A step has begun, ended, failed or was skipped."""
         if step.status == "running":

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # What libpq calls the sessions that dlt and dbt open for a run. The server goes on with a statement
 # whose client was killed, and whoever comes next would have to wait for its locks.
 WORKER = "ecluse worker"
+OPEN_HOURS = 24  # how long a run may wait for its next stage
 END = """
 select count(pg_terminate_backend(pid, 10000)) from pg_stat_activity
 where application_name = %s and datname = current_database() and backend_type = 'client backend'
@@ -40,6 +41,7 @@ def end_sessions(session: "connection") -> list[str]:
 def bury(session: "connection", runs_dir: Path, mine: RunRecord) -> list[str]:
     """End what dead runs still have at work, and mark them as aborted; a sentence for each deed.
 
+    A run that waits for its next stage is dead when nobody has come for OPEN_HOURS.
     A run whose file says how it ended is not dead: Postgres was gone before it could say so there.
     Nor is one whose file could not be written, if ops knows how it ended.
     """
@@ -52,16 +54,23 @@ def bury(session: "connection", runs_dir: Path, mine: RunRecord) -> list[str]:
 
     notes = end_sessions(session)
     os.environ["PGAPPNAME"] = WORKER
-    unended = ops.unended_rows(session, mine.run_id)
-    dead = set(mark_dead_files(runs_dir, mine, unended, told))
+    staged = ops.staged_runs(session, OPEN_HOURS)
+    spared = {run_id for run_id, late in staged.items() if not late}
+    unended = [each for each in ops.unended_rows(session, mine.run_id) if each not in spared]
+    dead = set(mark_dead_files(runs_dir, mine, unended, told, spared))
     for run_id in unended:
         end = read_run(runs_dir, run_id) or {"reason": DEAD} | told(run_id)
         ops.end_row(session, run_id, end)
         dead |= {run_id} if end.get("reason", DEAD) == DEAD else set()
+    for run_id in staged.keys() - spared - {mine.run_id}:
+        ops.close_staged(session, run_id)
+        dead.add(run_id)
     mine.buried = sorted(dead)
     for run_id in mine.buried:
         end = read_run(runs_dir, run_id) or told(run_id)
         switched = end.get("status") == PUBLISHED
         what = "after it had published" if switched else "and is marked as aborted"
+        if run_id in staged:
+            what = f"after {OPEN_HOURS} hours without its next stage"
         notes.append(f"run {run_id} was found dead {what}")
     return notes

@@ -23,15 +23,30 @@ def new_record(settings: Settings, kind: str) -> RunRecord:
     return record
 
 
-def _run_id(settings: Settings) -> str:
+def check_id(settings: Settings) -> str:
+    """ECLUSE_RUN_ID.
+
+    Raises:
+        ConfigurationError: it is not set, or cannot be used.
+    """
     given = settings.run_id
     if given is None:
-        return new_run_id()
+        raise ConfigurationError(
+            "A stage belongs to a run: name it, the same for all its stages, with ECLUSE_RUN_ID. "
+            "`ecluse run` does all of them at once."
+        )
     if not ALLOWED_ID.fullmatch(given):
         raise ConfigurationError(
             f"ECLUSE_RUN_ID is {given!r}: use up to 50 letters, digits, - _ and ., and begin with "
             "a letter or a digit."
         )
+    return given
+
+
+def _run_id(settings: Settings) -> str:
+    if settings.run_id is None:
+        return new_run_id()
+    given = check_id(settings)
     if (settings.runs_dir / given / "run.json").exists():
         raise ConfigurationError(f"There is a run {given!r} already: give ECLUSE_RUN_ID anew.")
     return given

@@ -159,6 +159,34 @@ def unended_rows(session: "connection", alive: str) -> list[str]:
         return [run_id for (run_id,) in cursor.fetchall()]
 
 
+def knows(session: "connection", run_id: str) -> bool:
+    """Whether there is a run of this id."""
+    with session.cursor() as cursor:
+        cursor.execute("select from ops.runs where run_id = %s", (run_id,))
+        return cursor.fetchone() is not None
+
+
+def staged_runs(session: "connection", hours: float) -> dict[str, bool]:
+    """The runs that stand between two of their stages, and whether that is too long for them."""
+    with session.cursor() as cursor:
+        cursor.execute(
+            "select run_id, touched_at < now() - interval '1 hour' * %s from ops.stages "
+            "where not closed",
+            (hours,),
+        )
+        return dict(cursor.fetchall())
+
+
+def close_staged(session: "connection", run_id: str) -> None:
+    """Nobody has collected this run in time."""
+    with session.cursor() as cursor:
+        cursor.execute("update ops.stages set closed = true where run_id = %s", (run_id,))
+        cursor.execute(
+            "update ops.runs set finished_at = coalesce(finished_at, now()) where run_id = %s",
+            (run_id,),
+        )
+
+
 def end_of(session: "connection", run_id: str) -> dict[str, Any]:
     """How a run ended, if it did and could say so here."""
     names = ("status", "exit_code", "finished_at", "reason")

@@ -257,6 +257,14 @@ create table if not exists ops.triggers (
     problem text
 );
 
+-- runs whose stages are commands of their own: what the next one has to know
+create table if not exists ops.stages (
+    run_id text primary key references ops.runs on delete cascade,
+    state jsonb not null,
+    closed boolean not null,
+    touched_at timestamptz not null
+);
+
 alter table ops.steps add column if not exists retries text[] not null default '{}';
 alter table ops.test_results add column if not exists stored_in text;
 alter table ops.loads add column if not exists changes text[] not null default '{}';
@@ -283,6 +291,7 @@ comment on table ops.drift_events is 'The new levels that a person has accepted'
 comment on table ops.incidents is 'What is or was wrong, one row a cause: open, acknowledged, muted or resolved';
 comment on table ops.incident_events is 'What became of each incident, in order: by which run, or by whom';
 comment on table ops.alerts is 'The alerts that were sent and those that wait for their channel';
+comment on table ops.stages is 'The runs whose stages are commands of their own, and whether they are over';
 comment on table ops.scores is 'The share of the checks of each mart that a run passed, in percent';
 comment on table ops.slots is 'When a run was due, by the clock, a call or new data, and what became of it';
 comment on table ops.triggers is 'The last slot of the schedule, and what each sensor saw last';

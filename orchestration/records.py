@@ -137,6 +137,7 @@ def mark_dead_files(
     mine: RunRecord,
     known: Collection[str] = (),
     told: Callable[[str], dict[str, Any]] = lambda run_id: {},
+    spared: Collection[str] = (),
 ) -> list[str]:
     """Mark the dead runs as aborted; to be called by the run that holds the lock.
 
@@ -149,6 +150,7 @@ def mark_dead_files(
         mine: the run that looks; it lives.
         known: ids of runs without an end in ops, on whatever host: each container has one.
         told: what the warehouse knows better than a run's file, which may have been too late.
+        spared: ids of runs that stand between two of their stages.
 
     Returns:
         The ids of the runs found dead.
@@ -156,7 +158,7 @@ def mark_dead_files(
     dead = []
     for run in read_runs(runs_dir):
         run_id, found = run["run_id"], dict[str, Any]()
-        if run_id == mine.run_id:
+        if run_id == mine.run_id or run_id in spared:
             continue
         if _is_dead(run, mine, known):
             status = PUBLISHED if run["status"] == PUBLISHED else ABORTED

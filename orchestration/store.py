@@ -56,15 +56,20 @@ def push_run(settings: Settings, run_id: str) -> None:
                 _put_whole(files, f"{base}/{POINTER}", json.dumps(pointer))
 
 
-def fetch_run(settings: Settings, run_id: str) -> Path:
+def fetch_run(settings: Settings, run_id: str, anew: bool = False) -> Path:
     """The folder of a run on this disk, fetched from the store where it is not here or not whole.
+
+    Args:
+        settings: where both are.
+        run_id: the run.
+        anew: fetch it also when it is here; another machine has gone on with it.
 
     Raises:
         ConfigurationError: there is no such run, here or in the store.
         StoreFailed: the store does not answer, or may not be read.
     """
     folder, here = settings.runs_dir / run_id, read_run(settings.runs_dir, run_id)
-    if here.get("finished_at") or (here and settings.artifacts is None):
+    if (not anew and here.get("finished_at")) or (here and settings.artifacts is None):
         return folder
     if settings.artifacts is None:
         raise ConfigurationError(

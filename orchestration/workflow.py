@@ -49,7 +49,7 @@ def execute(
             entry.status = "skipped"
             continue
         try:
-            _run(step, entry, changed, try_again)
+            perform(step, entry, changed, try_again)
         except BaseException as error:  # Ctrl-C too must leave a whole record
             failure = failure or error
     changed()
@@ -57,7 +57,14 @@ def execute(
         raise failure
 
 
-def _run(step: Step, entry: StepRecord, changed: Callable[[], None], try_again: TryAgain) -> None:
+def perform(
+    step: Step, entry: StepRecord, changed: Callable[[], None], try_again: TryAgain
+) -> None:
+    """Do one step and keep what becomes of it in its entry of the record.
+
+    Raises:
+        BaseException: what the step raised, when `try_again` does not want it any more.
+    """
     entry.status, entry.started_at = "running", datetime.now(UTC)
     try:
         changed()

@@ -26,6 +26,7 @@ from orchestration.cli import (
     quarantine,
     record,
     schedule,
+    stages,
     trace,
     versions,
 )
@@ -46,7 +47,7 @@ def ecluse() -> None:
 
 
 ROOMS = (
-    pipe, schedule, quarantine, incidents, drift, versions, history, access, lineage, trace,
+    pipe, stages, schedule, quarantine, incidents, drift, versions, history, access, lineage, trace,
     openlineage, look, doctor, record, ci,
 )  # fmt: skip
 for room in ROOMS:

@@ -5,6 +5,8 @@ from datetime import date
 import click
 
 from orchestration.cli.options import Day, json_option, recorded, wait_option
+from orchestration.cli.stages import perform
+from orchestration.settings import load_settings
 
 
 @click.command()
@@ -19,7 +21,7 @@ def run(watch: bool, wait: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("source", required=False)
+@click.argument("sources", metavar="[SOURCE]...", nargs=-1)
 @click.option("--from", "since", type=Day(), help="Load again from this day on.")
 @click.option("--to", "until", type=Day(), help="... up to and including this day.")
 @click.option("--allow-empty", multiple=True, metavar="RESOURCE",
@@ -27,26 +29,29 @@ def run(watch: bool, wait: bool, as_json: bool) -> None:
 @wait_option
 @json_option
 def ingest(
-    source: str | None,
+    sources: tuple[str, ...],
     since: date | None,
     until: date | None,
     allow_empty: tuple[str, ...],
     wait: bool,
     as_json: bool,
 ) -> None:
-    """Load SOURCE (or all) into raw, and nothing else.
+    """Load the SOURCEs (or all) into raw, and nothing else.
 
     With --from or --to, load those days of the cursor resources again and leave the cursor where
     it is: rows that raw already holds are not doubled.
+
+    With ECLUSE_RUN_ID it is a stage of that run, which build, publish and collect go on with; a
+    source that the run has loaded is not loaded again.
     """
     from ingestion.registry import SOURCES
     from orchestration import steps
 
-    if source and source not in SOURCES:
-        raise click.UsageError(f"There is no source {source!r}. Sources: {', '.join(SOURCES)}.")
+    if unknown := [source for source in sources if source not in SOURCES]:
+        raise click.UsageError(f"There is no source {unknown[0]!r}. Sources: {', '.join(SOURCES)}.")
     if since and until and since > until:
         raise click.UsageError(f"--from {since} lies after --to {until}.")
-    names = (source,) if source else tuple(SOURCES)
+    names = tuple(dict.fromkeys(sources)) or tuple(SOURCES)
 
     def plan(run: "steps.Run") -> tuple[steps.Step, ...]:
         from ingestion.intake import Window
@@ -54,7 +59,14 @@ def ingest(
         window = Window(since, until) if since or until else None
         return steps.ingest_only(run, names, window, allow_empty)
 
-    recorded("ingest", wait, as_json, plan)
+    settings = load_settings()
+    if settings.run_id is None:
+        recorded("ingest", wait, as_json, plan)
+    else:
+        from orchestration.stages.stage import Stage
+
+        stage = Stage("ingest", lambda run: plan(run)[0].act(), names)
+        perform(settings, stage, wait, as_json)
 
 
 @click.command()
@@ -74,13 +86,22 @@ def deploy(full: bool, wait: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("run_id")
+@click.argument("run_id", required=False)
 @wait_option
 @json_option
-def publish(run_id: str, wait: bool, as_json: bool) -> None:
-    """Publish what run RUN_ID has built and tested but could not publish."""
-    from orchestration.steps import publication
+def publish(run_id: str | None, wait: bool, as_json: bool) -> None:
+    """Publish what run RUN_ID has built and tested but could not publish.
 
+    Without RUN_ID it is a stage of the run ECLUSE_RUN_ID, and publishes what that has built.
+    """
+    from orchestration.steps import publication
+    from orchestration.steps.publish import publish_marts
+
+    if run_id is None:
+        from orchestration.stages.stage import Stage
+
+        perform(load_settings(), Stage("publish", publish_marts), wait, as_json)
+        return
     recorded("publish", wait, as_json, lambda run: publication(run, run_id))
 
 

@@ -39,6 +39,10 @@ class Followed(Console):
         self._flush()
         self._console.show(record)
 
+    def known(self, record: RunRecord) -> None:
+        """What was done by an earlier command need not be shown again."""
+        self._console.known(record)
+
     def step(self, step: StepRecord) -> None:
         """A step has begun, ended, failed or was skipped."""
         self._console.step(step)

@@ -74,6 +74,21 @@ class Emitter:
         self._start(self.record.kind, self._engine("ecluse", "RUN"), None, tags)
 
     @harmless
+    def go_on(self, begun: dict[str, int], again: bool) -> None:
+        """A stage of a run: begin it, unless an earlier one has and it was not over since."""
+        self._begun.update(begun)
+        kind = self.record.kind
+        if again or not self._begun[kind]:
+            self.begin()
+            return
+        run_id = self._names.run(kind, self._begun[kind] - 1)
+        self._open[kind] = Started(kind, run_id, self._engine("ecluse", "RUN"), None, {})
+
+    def begun(self) -> dict[str, int]:
+        """How often each job was begun, for the next stage."""
+        return dict(self._begun)
+
+    @harmless
     def follow(self) -> None:
         """A step may have started or ended."""
         for step in self.record.steps:

@@ -42,7 +42,9 @@ def ingest(
         DataRejected: rows broke their contract.
         ConfigurationError: a setting of the source is wrong.
     """
-    run.record.loads = [load for load in run.record.loads if not load.error]
+    run.record.loads = [
+        load for load in run.record.loads if not (load.error and load.source in sources)
+    ]
     loaded = {load.source for load in run.record.loads}
     with loaders_login(run):
         for name in sources:

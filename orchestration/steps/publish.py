@@ -74,6 +74,8 @@ def _ready(cursor: object, versions: list[Version], run_id: str) -> Version:
         why = f"it was published as version {mine.number} on {mine.published_at:%Y-%m-%d %H:%M} UTC"
     elif mine and mine is waiting:
         why = "its marts did not pass"
+    elif waiting:
+        why = f"it built none, or run {waiting.run_id} has built others in their place"
     else:
         why = "it built none, or a later build took their place"
     raise ConfigurationError(f"Run {run_id} has no marts that wait to be published: {why}.")

@@ -137,7 +137,7 @@ def test_the_command_leaves_with_4_and_its_record_says_locked(
     warehouse: Warehouse, project: Path
 ) -> None:
     with holder(warehouse):
-        done = ecluse(project, "ingest", warehouse=warehouse, ECLUSE_RUN_ID="late")
+        done = ecluse(project, "run", warehouse=warehouse, ECLUSE_RUN_ID="late")
     assert done.returncode == 4
     assert done.stderr.startswith("ecluse: Another run is at work: run holder-1")
     shown = ecluse(project, "runs", "show", "late").stdout

@@ -65,7 +65,7 @@ def test_what_a_reader_stopped_is_published_later_by_itself(pipe: SmallPipe) -> 
     ("run_id", "why"),
     [
         ("first", "it was published as version 1 on "),
-        ("never", "it built none, or a later build took their place"),
+        ("never", "it built none, or run second has built others in their place"),
         ("second", "its marts did not pass"),
     ],
 )

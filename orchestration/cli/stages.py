@@ -1,0 +1,59 @@
+"""Stages of a run: build and collect. Ingest and publish, which can be more, are in pipe."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestration.cli.options import json_option, wait_option
+from orchestration.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from orchestration.stages.stage import Stage
+
+
+@click.command()
+@wait_option
+@json_option
+def build(wait: bool, as_json: bool) -> None:
+    """Build and test the marts of the run ECLUSE_RUN_ID, where no reader sees them.
+
+    A stage of a run that an orchestrator takes apart: ingest, build, publish, collect, each with
+    the same ECLUSE_RUN_ID. Exit code 3: a test failed; 1: the build broke.
+    """
+    from orchestration.stages.stage import Stage
+    from orchestration.steps.build import build as act
+
+    perform(load_settings(), Stage("build", act), wait, as_json)
+
+
+@click.command()
+@wait_option
+@json_option
+def collect(wait: bool, as_json: bool) -> None:
+    """End the run ECLUSE_RUN_ID: documents, lineage, incidents, alerts, its last word.
+
+    To be called whatever became of the stages before. Exit code 0 says that it could, also for a
+    run that failed: that is what the exit code of the stage which failed has said.
+    """
+    from orchestration.stages.stage import Stage
+    from orchestration.steps.collect import collect as act
+
+    perform(load_settings(), Stage("collect", act), wait, as_json)
+
+
+def perform(settings: Settings, stage: "Stage", wait: bool, as_json: bool) -> None:
+    """Do a stage and say what became of it; the whole summary when it ends the run."""
+    from orchestration import reports
+    from orchestration.console import open_console
+    from orchestration.records import to_json
+    from orchestration.stages.stage import run_stage
+
+    with open_console(quiet=as_json) as console:
+        record = run_stage(settings, stage, console, settings.lock_wait if wait else 0.0)
+    if as_json:
+        click.echo(to_json(record))
+    elif stage.collects and record.finished_at:
+        click.echo(reports.summary(record))
+
+
+COMMANDS = (build, collect)

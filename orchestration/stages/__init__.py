@@ -1,0 +1,1 @@
+"""A run whose stages are commands of their own, on one machine or on several."""
