@@ -17,7 +17,7 @@ from orchestration.errors import (
     RunLocked,
 )
 from orchestration.lock import run_lock
-from orchestration.records import RunRecord, read_run
+from orchestration.records import RunFolder, RunRecord, read_run
 from orchestration.run import Run
 from orchestration.stages.stage import Stage, run_stage
 from orchestration.stages.state import State, Verdict, keep_state, read_state
@@ -26,6 +26,7 @@ from orchestration.steps.collect import collect
 from orchestration.steps.publish import publish_marts
 from orchestration.warehouse import Warehouse
 from tests.databases import query
+from tests.newcomer import ecluse
 from tests.orchestration.small import load
 from tests.orchestration.staged import Staged
 
@@ -173,6 +174,7 @@ def test_while_it_works_a_stage_counts_as_killed(pipe: Staged) -> None:
         assert state and state.failed["build"].reason == "the stage build was killed"
         return "looked"
 
+    RunFolder(pipe.root / "runs", "night").save(RunRecord("night", "run"))  # before Postgres heard
     assert steps(pipe.stage("build", look))["build"] == "done"
 
 
@@ -249,6 +251,14 @@ def test_an_id_must_be_given_and_must_be_new_or_that_of_a_staged_run(pipe: Stage
     pipe.run("publish", "collect")
     with pytest.raises(ConfigurationError, match="There is a run 'whole' already"):
         pipe.stage("build")
+
+
+@pytest.mark.parametrize("name", ["build", "publish", "collect"])
+def test_a_stage_without_an_id_says_how_to_name_the_run(project: Path, name: str) -> None:
+    done = ecluse(project, name, "--json")
+    assert done.returncode == 2
+    assert "name it, the same for all its stages, with ECLUSE_RUN_ID" in done.stderr
+    assert json.loads(done.stdout) == {}
 
 
 def test_collecting_what_never_began_is_nothing(pipe: Staged) -> None:

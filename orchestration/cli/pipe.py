@@ -44,14 +44,11 @@ def ingest(
     With ECLUSE_RUN_ID it is a stage of that run, which build, publish and collect go on with; a
     source that the run has loaded is not loaded again.
     """
-    from ingestion.registry import SOURCES
     from orchestration import steps
 
-    if unknown := [source for source in sources if source not in SOURCES]:
-        raise click.UsageError(f"There is no source {unknown[0]!r}. Sources: {', '.join(SOURCES)}.")
+    names = _named(sources)
     if since and until and since > until:
         raise click.UsageError(f"--from {since} lies after --to {until}.")
-    names = tuple(dict.fromkeys(sources)) or tuple(SOURCES)
 
     def plan(run: "steps.Run") -> tuple[steps.Step, ...]:
         from ingestion.intake import Window
@@ -67,6 +64,15 @@ def ingest(
 
         stage = Stage("ingest", lambda run: plan(run)[0].act(), names)
         perform(settings, stage, wait, as_json)
+
+
+def _named(sources: tuple[str, ...]) -> tuple[str, ...]:
+    """The sources that were named, each once, or all there are."""
+    from ingestion.registry import SOURCES
+
+    if unknown := [source for source in sources if source not in SOURCES]:
+        raise click.UsageError(f"There is no source {unknown[0]!r}. Sources: {', '.join(SOURCES)}.")
+    return tuple(dict.fromkeys(sources)) or tuple(SOURCES)
 
 
 @click.command()

@@ -1,5 +1,6 @@
 """Stages of a run: build and collect. Ingest and publish, which can be more, are in pipe."""
 
+import json
 from typing import TYPE_CHECKING
 
 import click
@@ -45,14 +46,18 @@ def perform(settings: Settings, stage: "Stage", wait: bool, as_json: bool) -> No
     """Do a stage and say what became of it; the whole summary when it ends the run."""
     from orchestration import reports
     from orchestration.console import open_console
-    from orchestration.records import to_json
+    from orchestration.records import read_run, to_json
     from orchestration.stages.stage import run_stage
 
-    with open_console(quiet=as_json) as console:
-        record = run_stage(settings, stage, console, settings.lock_wait if wait else 0.0)
-    if as_json:
-        click.echo(to_json(record))
-    elif stage.collects and record.finished_at:
+    record = None
+    try:
+        with open_console(quiet=as_json) as console:
+            record = run_stage(settings, stage, console, settings.lock_wait if wait else 0.0)
+    finally:
+        if as_json:  # of a stage that failed, too
+            kept = read_run(settings.runs_dir, settings.run_id or "")
+            click.echo(to_json(record) if record else json.dumps(kept, indent=1))
+    if stage.collects and record.finished_at and not as_json:
         click.echo(reports.summary(record))
 
 

@@ -7,7 +7,7 @@ and nobody does between two of them. What a whole run does at its end is done on
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from socket import gethostname
 from typing import TYPE_CHECKING
@@ -27,7 +27,15 @@ from orchestration.lock import give_back, run_lock
 from orchestration.opening import check_id, new_record
 from orchestration.provenance import git_state
 from orchestration.records import BROKEN as BROKE
-from orchestration.records import PASSED, PUBLISHED, RUNNING, RunFolder, RunRecord, StepRecord
+from orchestration.records import (
+    PASSED,
+    PUBLISHED,
+    RUNNING,
+    RunFolder,
+    RunRecord,
+    StepRecord,
+    read_run,
+)
 from orchestration.run import Run
 from orchestration.settings import Settings
 from orchestration.stages.state import STAGES, State, Verdict, keep_state, read_state
@@ -80,17 +88,13 @@ def run_stage(settings: Settings, stage: Stage, console: Console, wait: float = 
             if said := _already(state, stage, run_id):
                 console.say(f"{stage.name:8} {said}")
                 return state.record if state else record
-            state = state or _begun(settings, session)
+            state = state or _begun(settings, session, run_id)
             state.record.notes += record.notes
             record = state.record
-            record.warehouse = str(warehouse)
-            folder = RunFolder(settings.runs_dir, run_id)
-            _fetch(settings, state, folder)
-            folder.save(record)
+            folder = _here(settings, state, str(warehouse))
             run = Run(settings, warehouse, record, folder, Followed(console, folder.path), session)
             with _at_work(run, state, stage):
-                entry = next(step for step in record.steps if step.step == stage.name)
-                _perform(run, stage, entry)
+                _perform(run, stage)
         return record
     except BaseException as error:
         explained = explain(error, settings)
@@ -128,30 +132,38 @@ def _already(state: State | None, stage: Stage, run_id: str) -> str:
     return ""
 
 
-def _begun(settings: Settings, session: "connection") -> State:
-    record = new_record(settings, "run")
-    if ops.knows(session, record.run_id):
+def _begun(settings: Settings, session: "connection", run_id: str) -> State:
+    """A new run; also where a first stage was killed before Postgres had heard of it."""
+    if ops.knows(session, run_id) or read_run(settings.runs_dir, run_id).get("finished_at"):
         raise ConfigurationError(
-            f"There is a run {record.run_id!r} already, and it was not made of stages: give "
+            f"There is a run {run_id!r} already, and it was not made of stages: give "
             "ECLUSE_RUN_ID anew."
         )
+    record = new_record(replace(settings, run_id=None), "run")
+    record.run_id = run_id
     record.steps = [StepRecord(name) for name in STAGES]
     return State(record)
 
 
-def _fetch(settings: Settings, state: State, folder: RunFolder) -> None:
-    """Have the files of the stages before here too, if they were done elsewhere."""
+def _here(settings: Settings, state: State, warehouse: str) -> RunFolder:
+    """The run's folder on this machine, with the files of the stages that were done elsewhere."""
+    folder = RunFolder(settings.runs_dir, state.record.run_id)
     here, before = gethostname(), state.host
     state.host = state.record.host = here
-    state.record.pid = os.getpid()
-    if not before or (before == here and folder.path.exists()):
-        return
+    state.record.pid, state.record.warehouse = os.getpid(), warehouse
+    if before and (before != here or not folder.path.exists()):
+        _fetch(settings, state.record, before)
+    folder.save(state.record)
+    return folder
+
+
+def _fetch(settings: Settings, record: RunRecord, before: str) -> None:
     try:
         if settings.artifacts is None:
             raise ConfigurationError("name a store that both machines use in ECLUSE_ARTIFACTS")
-        fetch_run(settings, state.record.run_id, anew=True)
+        fetch_run(settings, record.run_id, anew=True)
     except EcluseError as error:
-        state.record.notes.append(f"the files of the stages on {before} are not here: {error}")
+        record.notes.append(f"the files of the stages on {before} are not here: {error}")
 
 
 @contextmanager
@@ -204,16 +216,18 @@ def _reopen(run: Run, state: State, stage: Stage) -> None:
     for dead in record.buried:
         run.events.bury(dead)
     killed = Verdict(BROKE, BROKEN, f"the stage {stage.name} was killed")
-    ops.save_run(run.session, record)
     kept = dict(state.failed)
     state.failed |= dict.fromkeys(stage.parts, killed)
-    keep_state(run.session, state)
+    with ops.transaction(run.session):
+        ops.save_run(run.session, record)
+        keep_state(run.session, state)
     state.failed = kept
     run.events.go_on(state.begun, again)
     run.console.known(record)
 
 
-def _perform(run: Run, stage: Stage, entry: StepRecord) -> None:
+def _perform(run: Run, stage: Stage) -> None:
+    entry = next(step for step in run.record.steps if step.step == stage.name)
     first = entry.started_at if entry.status == "done" else None
     entry.retries = []
     perform(Step(stage.name, lambda: stage.act(run)), entry, run.changed, run.try_again)
