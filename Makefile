@@ -103,4 +103,4 @@ lock: ## make the lock files anew from pyproject.toml
 	@sh orchestration/lock.sh
 
 clean: stop ## forget everything local: warehouse, runs, docs, .venv
-	@rm -rf .warehouse runs site target logs .venv
+	@rm -rf .warehouse runs site target logs .venv .venv-airflow .venv-prefect
