@@ -1,0 +1,139 @@
+"""How a list goes on: proven by asking for its second page, not by the look of the first.
+
+The styles are those of dlt's `rest_api`. What an answer shows by itself comes first (a Link
+header, the URL of the next page, a cursor), then what has to be tried (a page number, an offset).
+A guess counts only when what it brings are other rows than the first page's.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from dlt.common import jsonpath
+from dlt.sources.helpers.rest_client.detector import (
+    NEXT_PAGE_DICT_KEY_PATTERNS,
+    RECORD_KEY_PATTERNS,
+    find_all_lists,
+)
+
+from ingestion.probe.asking import Answer, Asker
+
+Row = dict[str, Any]
+Params = dict[str, Any]
+
+SIZES = ("limit", "page_size", "per_page", "pageSize", "size", "_limit", "_size", "_per_page",
+         "$top", "perPage", "max_results", "maxResults", "results_per_page", "take", "rows", "top",
+         "page[size]", "page[limit]", "pagesize", "first", "count")  # fmt: skip
+PAGES = ("page", "_page", "page_number", "pageNumber", "page[number]", "p", "pageno", "pageIndex",
+         "page_index", "currentPage")  # fmt: skip
+OFFSETS = ("offset", "skip", "_start", "$skip", "start", "startIndex", "start_index",
+           "page[offset]", "from", "_offset", "first")  # fmt: skip
+CURSORS = ("cursor", "next", "after", "page_token", "pageToken", "next_token", "nextToken",
+           "next_page_token", "next_cursor", "nextCursor", "token", "_next", "start_cursor",
+           "marker", "continuation", "continuation_token", "continuationToken", "page_cursor",
+           "page[cursor]", "page[after]", "starting_after", "start_after", "since_id", "last_id",
+           "scroll_id", "page", "_page", "offset", "key", "bookmark")  # fmt: skip
+LAST_ROWS = ("starting_after", "after", "start_after", "after_id", "since_id", "last_id", "cursor")
+NEXT_KEYS = ("next", "nextlink", "next_link", "next_url", "nexturl", "next_page", "nextpage",
+             "next_page_url", "nextpageurl", "@odata.nextlink", "odata.nextlink", "next_cursor",
+             "nextcursor", "next_token", "nexttoken", "next_page_token", "nextpagetoken", "cursor",
+             "end_cursor", "endcursor", "after", "continuation", "continuation_token",
+             "continuationtoken", "bookmark", "marker", "scroll_id")  # fmt: skip
+TOTALS = ("total", "count", "total_count", "totalcount", "total_results", "totalresults",
+          "@odata.count", "odata.count", "total_items", "totalitems", "total_rows", "recordcount",
+          "filtered_table_rows_count", "items", "totalelements", "numfound")  # fmt: skip
+TOTAL_HEADERS = ("x-total-count", "x-total", "total-count", "x-total-results")
+LARGEST_PAGES = (10_000, 5_000, 2_000, 1_000, 500, 200, 100)
+HEAVIEST = 16_000_000  # bytes of one page
+SMALL = 3
+
+
+@dataclass
+class Paging:
+    """How an endpoint is read: where its rows lie, what goes with each request, how it goes on."""
+
+    rows: str
+    paginator: dict[str, Any]
+    params: Params = field(default_factory=dict)
+    total: int | None = None
+    size_param: str | None = None  # which parameter makes its pages larger
+    found: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+
+
+def rows_of(body: Any, path: str) -> list[Row]:
+    """The objects in the list at `path` of an answer; none where there is no such list."""
+    if path == "$":
+        found = body
+    else:
+        found = next(iter(jsonpath.find_values(path, body)), None) if body is not None else None
+    return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+
+
+def where_rows_are(body: Any) -> str | None:
+    """The JSONPath of the list of objects in an answer; None if there is none.
+
+    A list of one of the usual names goes first, then the longest.
+    """
+    if isinstance(body, list):
+        return "$" if all(isinstance(row, dict) for row in body) else None
+    if not isinstance(body, dict):
+        return None
+    lists = [
+        (path, rows) for path, rows in find_all_lists(body, result=[]) or ()
+        if all(isinstance(row, dict) for row in rows)
+    ]  # fmt: skip
+    if not any(rows for _, rows in lists):
+        lists = [(path, rows) for path, rows in lists if path[-1].lower() in RECORD_KEY_PATTERNS]
+    usual = [each for each in lists if each[0][-1].lower() in RECORD_KEY_PATTERNS]
+    best = max(usual or lists, key=lambda each: len(each[1]), default=None)
+    return ".".join(map(_step, best[0])) if best else None
+
+
+def total_of(answer: Answer) -> int | None:
+    """How many rows there are in all, where the answer says so."""
+    for name in TOTAL_HEADERS:
+        if answer.headers.get(name, "").isdigit():
+            return int(answer.headers[name])
+    of = answer.headers.get("content-range", "").rpartition("/")[2]
+    if of.isdigit():
+        return int(of)
+    places = [value for key, value in _leaves(answer.body, ()) if key[-1].lower() in TOTALS]
+    return next((n for n in places if isinstance(n, int) and not isinstance(n, bool)), None)
+
+
+def _step(key: str) -> str:
+    return key if key.replace("_", "a").isalnum() and not key[0].isdigit() else f"'{key}'"
+
+
+def _leaves(body: Any, at: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The scalars outside of any list, the outermost first."""
+    if not isinstance(body, dict) or len(at) > SMALL:
+        return
+    yield from (((*at, key), value) for key, value in body.items()
+                if not isinstance(value, dict | list))  # fmt: skip
+    for key, value in body.items():
+        yield from _leaves(value, (*at, key))
+
+
+def next_in(body: Any) -> Iterator[tuple[str, Any]]:
+    """What may point at the next page: the JSONPath and the value, URLs before cursors."""
+    found = [
+        (".".join(map(_step, path)), value) for path, value in _leaves(body, ())
+        if path[-1].lower() in NEXT_KEYS
+        or (len(path) > 1 and path[-1] in NEXT_PAGE_DICT_KEY_PATTERNS
+            and path[-2].lower() in NEXT_KEYS)
+    ]  # fmt: skip
+    return iter(sorted(found, key=lambda each: not is_url(each[1])))
+
+
+def is_url(value: Any) -> bool:
+    """Whether a value of the answer leads somewhere."""
+    return isinstance(value, str) and value.startswith(("http://", "https://", "/", "?"))
+
+
+def brings_others(asker: Asker, url: str, params: Params, rows: str, first: list[Row]) -> bool:
+    """Whether this question brings other rows than the first page."""
+    more = rows_of(asker.ask(url, params).body, rows)
+    known = {repr(row) for row in first}
+    return bool(more) and sum(repr(row) in known for row in more) * 2 <= len(more)
