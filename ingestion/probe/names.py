@@ -37,7 +37,7 @@ PEOPLE = re.compile(
 )
 OF_A_PERSON = re.compile(
     r"(?:^|.*_)(?:(customer|user|person|patient|employee|contact|member|owner|author|client|driver"
-    r"|ship|billing|contact)_?)name$"
+    r"|ship|billing|contact)_*)name$"
 )
 
 

@@ -20,15 +20,15 @@ def sample(asker: Asker, url: str, paging: Paging, wanted: int) -> list[Row]:
             answer = asker.ask(url, paging.params | _at(paging, number))
             rows += rows_of(answer.body, paging.rows)
         return rows
-    answer, number = first, 0
+    answer, number, previous = first, 0, rows[:]
     while len(rows) < wanted:
         number += 1
         following = _next(asker, url, paging, answer, number)
         found = rows_of(following.body, paging.rows) if following else []
-        if not found or following is None:
+        if not found or following is None or found == previous:  # or the last one once more
             break
         rows += found
-        answer = following
+        answer, previous = following, found
     return rows
 
 

@@ -69,19 +69,21 @@ class Styles:
         self._known = known
         self._of_first = rows_of(first.body, rows)
         self._size: str | None = None
+        self._small = self._of_first  # what a second page must differ from
 
     def find(self) -> Paging:
         """The way that proved itself, with pages as large as the server gives; or one page."""
         self._size = self._find_size()
         small = self._ask({self._size: SMALL if len(self._of_first) > SMALL else 1}) \
             if self._size else self._first  # fmt: skip
+        self._small = rows_of(small.body, self._rows)
         paging = Paging(self._rows, {"type": "single_page"}, dict(self._params))
         paging.total = total_of(self._first)
         style = next(filter(None, (guess() for guess in self._guesses(small))), None)
         if style is None:
             return self._one_page(paging)
         paging.paginator, paging.size_param = style, self._size
-        if paging.total == len(self._of_first):
+        if paging.total == total_of(small) == len(rows_of(small.body, self._rows)):
             paging.total = None  # it counts the page
         paging.found.append(f"paging {_words(style)}: proven by the second page")
         self._widen(paging)
@@ -93,7 +95,7 @@ class Styles:
 
     def _others(self, more: Params) -> bool:
         return brings_others(
-            self._asker, self._url, {**self._params, **more}, self._rows, self._of_first[:SMALL]
+            self._asker, self._url, {**self._params, **more}, self._rows, self._small
         )
 
     def _begins_the_same(self, more: Params) -> bool:
@@ -141,7 +143,7 @@ class Styles:
         yield partial(self._offset, len(rows), sized)
 
     def _leads_on(self, url: str, style: dict[str, Any]) -> dict[str, Any] | None:
-        others = brings_others(self._asker, url, {}, self._rows, self._of_first[:SMALL])
+        others = brings_others(self._asker, url, {}, self._rows, self._small)
         return style if others else None
 
     def _cursor(self, path: str, value: Any, sized: Params) -> dict[str, Any] | None:
@@ -203,7 +205,7 @@ class Styles:
             return wanted
         # fewer than asked for: the server's limit, or all there are; then no limit was seen
         more = answer.links.get("next") or any(value for _, value in next_in(answer.body))
-        return given if more or given < (total_of(answer) or 0) or given in ROUND else MODEST
+        return given if more or given < (total_of(answer) or 0) or given in ROUND else None
 
     def _try_the_end(self, paging: Paging) -> None:
         """What comes after the last page must be an empty one, or be known beforehand."""
@@ -233,7 +235,10 @@ class Styles:
             same.doubts.append(f"too few rows to see how it goes on: read "
                                f"{_words(like.paginator)}, as the others are")  # fmt: skip
             return same
-        if paging.total is not None and paging.total > have:
+        if self._says_more():
+            paging.doubts.append(f"it says there is more than {have:,} rows, and no way there "
+                                 "was found")  # fmt: skip
+        elif paging.total is not None and paging.total > have:
             paging.doubts.append(f"it says {paging.total:,} rows, and gives {have:,}: "
                                  "no way to the others was found")  # fmt: skip
         elif have in ROUND:
@@ -244,11 +249,14 @@ class Styles:
 
     def _is_like(self, other: Paging) -> bool:
         """Whether a list too short to be paged has the envelope of one that was."""
-        path = other.paginator.get("next_url_path") or other.paginator.get("cursor_path", "")
-        key = path.partition("[")[0].rpartition(".")[2] if path else ""
-        if not key or len(self._of_first) >= MODEST or self._rows != other.rows:
+        path = other.paginator.get("next_url_path") or other.paginator.get("cursor_path")
+        if not path or len(self._of_first) >= MODEST or self._rows != other.rows:
             return False
-        return bool(jsonpath.find_values(path.partition("[")[0], self._first.body))
+        return not self._says_more() and bool(jsonpath.find_values(path, self._first.body))
+
+    def _says_more(self) -> bool:
+        body = self._first.body
+        return isinstance(body, dict) and any(body.get(name) is True for name in MORE)
 
 
 def _words(style: dict[str, Any]) -> str:
