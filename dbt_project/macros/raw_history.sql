@@ -67,3 +67,26 @@
     {%- endset -%}
     {{ newest_versions(source_name, table, key, still_valid) }}
 {%- endmacro %}
+
+{#
+  The nested rows of whatever current rows `parents` selects, of a log or of scd2: they name the
+  hash of the row they lie in, and are the same in each load that brought it. `carried` are columns
+  of the parent, which come along as _parent_<name>.
+#}
+{% macro nested_rows(source_name, table, parents, carried=[]) -%}
+    select * from (
+        select
+            nested.*
+            {%- for column in carried %},
+            parent.{{ column }} as _parent_{{ column }}
+            {%- endfor %},
+            row_number() over (
+                partition by nested._dlt_id
+                order by nested._dlt_load_id desc
+            ) as _time_sent
+        from {{ source(source_name, table) }} as nested
+        inner join ({{ parents }}) as parent on nested._dlt_parent_id = parent._dlt_id
+        where nested._dlt_load_id in ({{ completed_loads(source_name) }})
+    ) as sent
+    where _time_sent = 1
+{%- endmacro %}

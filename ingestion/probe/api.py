@@ -1,7 +1,6 @@
 """Look at an HTTP API: which lists it has, and how each is read, keyed and typed."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urljoin, urlsplit, urlunsplit
 
@@ -11,7 +10,7 @@ from ingestion.errors import SourceFailed, WrongSetting
 from ingestion.probe import openapi
 from ingestion.probe.asking import Answer, Asker
 from ingestion.probe.contracts import draw
-from ingestion.probe.found import Found, Resource
+from ingestion.probe.found import Found, Resource, Wish
 from ingestion.probe.openapi import Listed
 from ingestion.probe.paging import Paging, is_url, rows_of, where_rows_are
 from ingestion.probe.sample import sample
@@ -22,17 +21,6 @@ from ingestion.probe.styles import Styles
 Tell = Callable[[str], None]
 AS_OBJECTS = ({"_shape": "objects"}, {"format": "json"}, {"f": "json"}, {"_format": "json"})
 MOST_LINKS = 200  # of an index; more is a list of something else
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What a person asked to look at, and how hard to look."""
-
-    url: str
-    resources: tuple[str, ...] = ()
-    openapi: str | None = None
-    sample: int = 10_000
-    requests: int = 1_000
 
 
 def look_at_api(wish: Wish, auth: AuthBase | None, tell: Tell) -> Found:

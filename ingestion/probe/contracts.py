@@ -5,7 +5,6 @@ from itertools import combinations
 from typing import Any
 
 from ingestion.contract import Column, Contract
-from ingestion.probe.found import WHOLE_ROW
 from ingestion.probe.kinds import kind_of
 from ingestion.probe.names import LIKELY_ID, PART_OF_KEY, personal, singular
 from ingestion.probe.shapes import Shape, normal, shape_of
@@ -39,7 +38,7 @@ NOTHING = Said()
 def draw(table: str, rows: list[dict[str, Any]], said: Said = NOTHING) -> Drawn:
     """The contract that all these rows keep, and that the next one is unlikely to break."""
     shape = shape_of(rows)
-    drawn = Drawn(Contract(table, WHOLE_ROW, ()), shape)
+    drawn = Drawn(Contract(table, (), ()), shape)
     key, why, sure = find_key(table, shape, said)
     (drawn.found if sure else drawn.doubts).append(why)
     columns = tuple(
@@ -50,9 +49,9 @@ def draw(table: str, rows: list[dict[str, Any]], said: Said = NOTHING) -> Drawn:
         child = _child(f"{table}__{name}", lists)
         if child is None:
             drawn.doubts.append(
-                f"{name}: lists that were empty, or mixed, in all rows; kept as JSON text"
+                f"{name}: lists that were empty in all rows, or mixed; kept as JSON"
             )
-            columns += (Column(name, "text", nullable=True),)
+            columns += (Column(name, "json", nullable=True),)
         else:
             children.append((name, child))
     drawn.doubts += shape.clashes
@@ -67,9 +66,8 @@ def draw(table: str, rows: list[dict[str, Any]], said: Said = NOTHING) -> Drawn:
 def _column(table: str, name: str, values: list[Any], said: Said, is_key: bool) -> Column:
     kind = kind_of(name, values, said.types.get(name, ""))
     never_null = is_key or (name in said.required and None not in values)
-    return Column(
-        name, kind.type, nullable=not never_null, digits=kind.digits, pii=personal(table, name)
-    )
+    pii = personal(table, name)
+    return Column(name, kind.type, not never_null, digits=kind.digits, zoned=kind.zoned, pii=pii)
 
 
 def _child(table: str, lists: list[list[Any] | None]) -> Contract | None:
@@ -85,7 +83,7 @@ def _child(table: str, lists: list[list[Any] | None]) -> Contract | None:
         )
     if all(isinstance(item, SCALAR) for item in items):
         kind = kind_of("value", items)
-        column = Column("value", kind.type, nullable=True, digits=kind.digits)
+        column = Column("value", kind.type, True, digits=kind.digits, zoned=kind.zoned)
         return Contract(table, (), (column,), unknown="evolve")
     return None
 
@@ -116,7 +114,7 @@ def find_key(table: str, shape: Shape, said: Said = NOTHING) -> tuple[tuple[str,
             )
             return pair, f"{why}; look whether they are meant to be", False
     doubled = _doubled(shape)
-    return WHOLE_ROW, (
+    return (), (
         "no key: no column that looks like an id, nor two together, is unique; a row is known by "
         "its whole content, so a changed row is one that went and one that came"
         + (f". {doubled:,} rows of the sample are exactly like another: raw holds each once"

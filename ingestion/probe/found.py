@@ -5,8 +5,16 @@ from typing import Any
 
 from ingestion.contract import Contract
 
-# a table without a key: a row is known by the hash of its whole content, which raw has anyway
-WHOLE_ROW = ("_dlt_id",)
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person asked to look at, and how hard to look."""
+
+    url: str
+    resources: tuple[str, ...] = ()
+    openapi: str | None = None
+    sample: int = 10_000  # rows of each resource
+    requests: int = 1_000
 
 
 @dataclass(frozen=True)
@@ -39,11 +47,12 @@ class Resource:
 
 @dataclass
 class Found:
-    """A source: `kind` is rest, sql or files; `auth` in the words of `--auth`, never a secret."""
+    """A source: `kind` is rest, sql or files; `secrets` are arguments that come from outside."""
 
     kind: str
     url: str
     resources: list[Resource]
-    auth: str = ""
+    auth: dict[str, Any] = field(default_factory=dict)  # dlt's auth config without its secrets
+    secrets: tuple[str, ...] = ()
     doubts: list[str] = field(default_factory=list)
     requests: int = 0

@@ -13,19 +13,22 @@ LARGEST = 2**63
 WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})")
 FIXED = re.compile(r"-?(0|[1-9]\d{0,17})\.(\d{1,9})")
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
-TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?")
+CLOCK = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d"
+TIME = re.compile(CLOCK + r"(\.\d{1,6})?)?")
+ZONED = re.compile(CLOCK + r"(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)")
 WIDEST = (38, 9)  # room for what the sample has not shown
 CENTS = 4  # decimals of a price; more is a measurement
 
 
 class Kind(NamedTuple):
-    """A type of the contract, and the digits of a decimal: (all, after)."""
+    """A type of the contract; the digits of a decimal (all, after), the zone of a timestamp."""
 
     type: Type
     digits: tuple[int, int] = (18, 2)
+    zoned: bool = False
 
 
-TEXT = Kind("text")
+TEXT, JSON = Kind("text"), Kind("json")
 
 
 def kind_of(name: str, values: Iterable[Any], said: str = "") -> Kind:
@@ -41,6 +44,8 @@ def kind_of(name: str, values: Iterable[Any], said: str = "") -> Kind:
         return Kind("boolean")
     if kinds in ({int}, {Number}, {int, Number}):
         return _number(name, present, said)
+    if kinds & {dict, list}:
+        return JSON
     return _text(name, present) if kinds == {str} else TEXT
 
 
@@ -60,9 +65,9 @@ def _number(name: str, values: list[int | Number], said: str) -> Kind:
 def _text(name: str, values: list[str]) -> Kind:
     if all(DATE.fullmatch(value) for value in values):
         return Kind("date")
-    times = [TIME.fullmatch(value) for value in values]
-    if all(times) and len({bool(found and found[3]) for found in times}) == 1:
-        return Kind("timestamp")
+    for form, zoned in ((TIME, False), (ZONED, True)):
+        if all(form.fullmatch(value) for value in values):
+            return Kind("timestamp", zoned=zoned)
     fixed = [FIXED.fullmatch(value) for value in values]
     places = {len(found[2]) for found in fixed if found}
     if all(fixed) and len(places) == 1:

@@ -1,0 +1,54 @@
+"""Names that a source, its models and their columns may have."""
+
+import keyword
+import re
+
+from orchestration.errors import ConfigurationError
+
+PLAIN = re.compile(r"[a-z][a-z0-9_]{0,39}")
+# what is ours in the warehouse, in the project, or of dlt and dbt
+TAKEN = {"ops", "staging", "intermediate", "marts", "quarantine", "public", "dlt", "dbt", "rest"}
+# words that Postgres or sqlfluff would want in quotes as the name of a column
+RESERVED = set(
+    """all analyse analyze and any array as asc asymmetric at authorization between binary both by
+    case cast character check collate collation column comment concurrently constraint count create
+    cross current_date current_time current_timestamp current_user cursor date day default
+    deferrable desc distinct do else end except exists extract false fetch filter first float for
+    foreign freeze from full function grant group grouping having hour ilike in index initially
+    inner int integer intersect interval into is isnull join key language last lateral leading
+    left level like limit local localtime localtimestamp location match method minute month name
+    natural new not notnull null of offset old on only open operator option or order outer over
+    overlaps owner partition password path placing position precision primary range real references
+    returning right role row rows schema second select session_user similar size some sequence
+    source start state statement status symmetric system table tablesample text then time
+    timestamp to trailing trigger true type union unique user using value values variadic verbose
+    version view when where window with year zone""".split()
+)
+
+
+def check_name(name: str, sources: list[str]) -> None:
+    """Whether a new source may be called so.
+
+    Raises:
+        ConfigurationError: it may not; says why and what would do.
+    """
+    if not PLAIN.fullmatch(name) or "__" in name or name.endswith("_"):
+        raise ConfigurationError(
+            f"{name!r} cannot be the name of a source: give small letters, digits and single "
+            "underscores, a letter first, at most 40, such as help_desk."
+        )
+    if keyword.iskeyword(name) or name in TAKEN:
+        raise ConfigurationError(f"{name!r} means something else already: give another name.")
+    if name in sources:
+        raise ConfigurationError(
+            f"There is a source {name!r} already: give another name, --force to write its files "
+            "anew, or `ecluse sync` to bring them up to date."
+        )
+
+
+def singular(word: str) -> str:
+    """The word for one of them, as far as a rule of thumb goes."""
+    for plural, one in (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh")):
+        if word.endswith(plural):
+            return word.removesuffix(plural) + one
+    return word if word.endswith(("ss", "us", "is")) else word.removesuffix("s")

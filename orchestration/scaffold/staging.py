@@ -1,0 +1,133 @@
+"""What a staging view makes of a raw table: one plain description for SQL, YAML and tests."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orchestration.scaffold.names import RESERVED, singular
+
+if TYPE_CHECKING:
+    from ingestion.contract import Column, Contract
+    from ingestion.probe.found import Resource
+
+GROUPS = {
+    "text": "text", "timestamp": "times", "date": "times", "boolean": "booleans",
+    "whole": "numbers", "decimal": "numbers", "float": "numbers", "json": "text",
+}  # fmt: skip
+ORDER = ("ids", "text", "times", "numbers", "booleans")
+BARE = "abcdefghijklmnopqrstuvwxyz_0123456789"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One column of a view. `group` is the comment that it stands under."""
+
+    raw: str
+    alias: str
+    group: str
+    words: str
+    pii: bool = False
+
+    def sql(self) -> str:
+        """The column as the view selects it."""
+        quoted = self.raw if set(self.raw) <= set(BARE) and self.raw not in RESERVED \
+            else f'"{self.raw}"'  # fmt: skip
+        return quoted if quoted == self.alias else f"{quoted} as {self.alias}"
+
+
+@dataclass(frozen=True)
+class View:
+    """One staging view: `rows` is the macro call that picks the current rows of its raw table."""
+
+    name: str
+    table: str
+    rows: str
+    columns: tuple[Shown, ...]
+    key: tuple[str, ...]  # aliases; empty for a list that lies in the rows of another table
+    words: str
+    log: bool
+    nested: bool = False
+
+    def groups(self) -> Iterator[tuple[str, list[Shown]]]:
+        """The columns under their comments."""
+        for group in ORDER:
+            found = [column for column in self.columns if column.group == group]
+            if found:
+                yield group, found
+
+
+def views_of(source: str, resources: "Iterable[Resource]") -> list[View]:
+    """A view for each raw table, those of nested lists after their own."""
+    return [view for each in resources for view in _views(source, each)]
+
+
+def _views(source: str, resource: "Resource") -> Iterator[View]:
+    contract, log = resource.contract, resource.since is not None
+    kind = "log" if log else "scd2"
+    rows = (
+        f"current_rows_of_{kind}('{source}', '{contract.table}', key={list(contract.identity())})"
+    )
+    columns = [_shown(contract, column) for column in contract.columns]
+    if not contract.key:
+        columns.append(Shown("_dlt_id", "_dlt_id", "ids", "A hash of the row: its only key."))
+    aliases = {column.raw: column.alias for column in columns}
+    one = singular(contract.table).replace("_", " ")
+    yield View(
+        f"stg_{source}__{contract.table}", contract.table, rows, _apart(columns),
+        tuple(aliases[name] for name in contract.identity()),
+        f"One row per {one}, as it was sent last." if contract.key else
+        "One row per different row that it sends; there is no key.", log,
+    )  # fmt: skip
+    carried = {name: aliases[name] for name in contract.key}
+    yield from _nested(source, contract, rows, carried, log)
+
+
+def _nested(
+    source: str, parent: "Contract", rows: str, carried: dict[str, str], log: bool
+) -> Iterator[View]:
+    """The views of the lists in a table's rows; each row carries the key of the row it lay in."""
+    for _, child in parent.children:
+        call = f"nested_rows('{source}', '{child.table}', {rows}, {list(carried)})"
+        own = [_shown(child, column) for column in child.columns]
+        above = [
+            Shown(f"_parent_{name}", alias, "ids", f"The row of {parent.table} in which it lies.")
+            for name, alias in carried.items()
+        ]
+        place = Shown("_dlt_list_idx", "list_position", "numbers", "Place in the list, from 0.")
+        one = singular(child.table.rpartition("__")[2]).replace("_", " ")
+        top, _, rest = child.table.partition("__")
+        yield View(
+            f"stg_{source}__{singular(top)}_{rest.replace('__', '_')}", child.table, call,
+            _apart([*above, *own, place]), (),
+            f"One row per {one} in the rows of {parent.table}, as they were sent last.",
+            log, nested=True,
+        )  # fmt: skip
+        # a list in the list keeps the key of the row at the top
+        above_names = {shown.raw: shown.alias for shown in above}
+        yield from _nested(source, child, call, above_names, log)
+
+
+def _shown(contract: "Contract", column: "Column") -> Shown:
+    one = singular(contract.table.rpartition("__")[2])
+    name = column.name
+    alias = name.replace("__", "_").strip("_") or name
+    if alias == "id" or alias in RESERVED or alias[0].isdigit():
+        alias = f"{one}_{alias}"
+    is_id = name in contract.key or alias.endswith(("_id", "_uuid", "_key", "_code"))
+    group = "ids" if is_id else GROUPS[column.type]
+    path = name.replace("__", ".")
+    words = (
+        f"Which {one.replace('_', ' ')} it is." if name in contract.key else f"`{path}` as sent."
+    )
+    return Shown(name, alias, group, words, column.pii)
+
+
+def _apart(columns: list[Shown]) -> tuple[Shown, ...]:
+    """The columns, no two of one name."""
+    found: dict[str, Shown] = {}
+    for column in columns:
+        alias, number = column.alias, 2
+        while alias in found:
+            alias, number = f"{column.alias}_{number}", number + 1
+        found[alias] = Shown(column.raw, alias, column.group, column.words, column.pii)
+    return tuple(found.values())
