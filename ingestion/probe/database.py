@@ -1,6 +1,5 @@
-"""Look at a SQL database: its catalogue says types and keys, a sample of rows what it leaves open."""
+"""Look at a SQL database: its catalogue says types and keys, a sample what it leaves open."""
 
-import json
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from decimal import Decimal
@@ -11,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.sql import sqltypes
 
-from ingestion.contract import Column, Contract
+from ingestion.contract import Column, Contract, Type
 from ingestion.errors import SourceFailed, WrongSetting
 from ingestion.probe.contracts import find_key
 from ingestion.probe.found import Found, Resource, Since, Wish
@@ -20,6 +19,15 @@ from ingestion.probe.names import CHANGED, personal
 from ingestion.probe.shapes import Shape, normal
 
 MOST_DIGITS = 38
+# a type of the catalogue -> the values that it should have; the narrower type first
+KINDS: dict[type, tuple[type, ...]] = {
+    sqltypes.Boolean: (bool,), sqltypes.Integer: (int,), sqltypes.Float: (float, int, Decimal),
+    sqltypes.Numeric: (Decimal, int, float), sqltypes.DateTime: (datetime,), sqltypes.Date: (date,),
+}  # fmt: skip
+WORDS: dict[type, Type] = {
+    sqltypes.Boolean: "boolean", sqltypes.Integer: "whole", sqltypes.Float: "float",
+    sqltypes.DateTime: "timestamp", sqltypes.Date: "date",
+}  # fmt: skip
 
 
 def look_at_database(wish: Wish, name: str, tell: Callable[[str], None]) -> Found:
@@ -119,28 +127,24 @@ def _column(
 
 
 def _kind(declared: Any, values: Iterable[Any]) -> Kind:
-    """What the catalogue says; sqlite lets any value stand in any column, so values are asked too."""
+    """What the catalogue says, where the values agree: sqlite keeps anything in any column."""
     present = [value for value in values if value is not None]
+    for kind, wanted in KINDS.items():
+        if isinstance(declared, kind):
+            if not all(isinstance(value, wanted) for value in present):
+                break
+            return _exactly(declared, present)
+    return Kind("json") if isinstance(declared, sqltypes.JSON) else Kind("text")
 
-    def only(*types: type) -> bool:
-        return all(isinstance(value, types) for value in present)
 
-    if isinstance(declared, sqltypes.Boolean):
-        return Kind("boolean")
-    if isinstance(declared, sqltypes.Integer) and only(int):
-        return Kind("whole")
-    if isinstance(declared, sqltypes.Float) and only(float, int, Decimal):
-        return Kind("float")
-    if isinstance(declared, sqltypes.Numeric) and only(Decimal, int, float):
+def _exactly(declared: Any, values: list[Any]) -> Kind:
+    if isinstance(declared, sqltypes.Numeric) and not isinstance(declared, sqltypes.Float):
         if declared.precision and declared.precision <= MOST_DIGITS:
             return Kind("decimal", (declared.precision, declared.scale or 0))
-        fits = all(-int(Decimal(str(n)).as_tuple().exponent) <= WIDEST[1] for n in present)
+        fits = all(-int(Decimal(str(n)).as_tuple().exponent) <= WIDEST[1] for n in values)
         return Kind("decimal", WIDEST) if fits else Kind("text")
-    if isinstance(declared, sqltypes.DateTime) and only(datetime):
-        return Kind("timestamp", zoned=bool(getattr(declared, "timezone", False)))
-    if isinstance(declared, sqltypes.Date) and only(date):
-        return Kind("date")
-    return Kind("json") if isinstance(declared, sqltypes.JSON) else Kind("text")
+    word = next(word for kind, word in WORDS.items() if isinstance(declared, kind))
+    return Kind(word, zoned=bool(getattr(declared, "timezone", False)))
 
 
 def _since(columns: Iterable[Column]) -> Since | None:

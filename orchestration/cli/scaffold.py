@@ -15,8 +15,8 @@ def new() -> None:
 @click.option("--url", required=True, help="An API, a database (postgresql://..., any SQLAlchemy "
               "URL without its password) or files (a folder, a pattern, s3://...).")  # fmt: skip
 @click.option("--auth", "words", default="", metavar="HOW",
-              help="bearer, api_key:NAME, api_key:NAME:query, basic or oauth2:TOKEN_URL; the secrets "
-              "come from the environment.")  # fmt: skip
+              help="bearer, api_key:NAME, api_key:NAME:query, basic or oauth2:TOKEN_URL; the "
+              "secrets come from the environment.")  # fmt: skip
 @click.option("--openapi", metavar="FILE|URL", help="Its OpenAPI or Swagger description.")
 @click.option("--resource", "resources", multiple=True, metavar="PATH",
               help="An endpoint, a table or a pattern of files; may be given again. Without it all "

@@ -2,28 +2,15 @@
 
 import keyword
 import re
+from pathlib import Path
 
 from orchestration.errors import ConfigurationError
 
 PLAIN = re.compile(r"[a-z][a-z0-9_]{0,39}")
 # what is ours in the warehouse, in the project, or of dlt and dbt
 TAKEN = {"ops", "staging", "intermediate", "marts", "quarantine", "public", "dlt", "dbt", "rest"}
-# words that Postgres or sqlfluff would want in quotes as the name of a column
-RESERVED = set(
-    """all analyse analyze and any array as asc asymmetric at authorization between binary both by
-    case cast character check collate collation column comment concurrently constraint count create
-    cross current_date current_time current_timestamp current_user cursor date day default
-    deferrable desc distinct do else end except exists extract false fetch filter first float for
-    foreign freeze from full function grant group grouping having hour ilike in index initially
-    inner int integer intersect interval into is isnull join key language last lateral leading
-    left level like limit local localtime localtimestamp location match method minute month name
-    natural new not notnull null of offset old on only open operator option or order outer over
-    overlaps owner partition password path placing position precision primary range real references
-    returning right role row rows schema second select session_user similar size some sequence
-    source start state statement status symmetric system table tablesample text then time
-    timestamp to trailing trigger true type union unique user using value values variadic verbose
-    version view when where window with year zone""".split()
-)
+# words that Postgres wants in quotes as the name of a column, and a few that say nothing alone
+RESERVED = frozenset(Path(__file__).with_name("reserved.txt").read_text().split())
 
 
 def check_name(name: str, sources: list[str]) -> None:
