@@ -22,8 +22,8 @@ CORE = 9_000  # lines of Python in an evening: what every run goes through
 ROOM = 1_800  # lines in an hour: each room beside it, which can be read alone
 BESIDE = {
     "ci", "cli", "declared", "doctor", "drift", "history", "incidents", "integrations", "lineage",
-    "live", "notebooks", "openlineage", "recording", "schedule", "site", "stages", "store",
-    "tracing",
+    "live", "notebooks", "openlineage", "probe", "recording", "scaffold", "schedule", "site",
+    "stages", "store", "tracing",
 }  # fmt: skip
 OTHERS = ("airflow", "prefect")  # tried in environments of their own
 VAGUE = {"utils", "common", "helpers", "helper", "manager", "handler", "misc"}

@@ -47,12 +47,12 @@ class Resource:
 
 @dataclass
 class Found:
-    """A source: `kind` is rest, sql or files; `secrets` are arguments that come from outside."""
+    """A source: `kind` is rest, sql or files; `secrets` come from outside: our name, dlt's."""
 
     kind: str
     url: str
     resources: list[Resource]
     auth: dict[str, Any] = field(default_factory=dict)  # dlt's auth config without its secrets
-    secrets: tuple[str, ...] = ()
+    secrets: dict[str, str] = field(default_factory=dict)
     doubts: list[str] = field(default_factory=list)
     requests: int = 0

@@ -12,7 +12,7 @@ from ingestion.probe.asking import AUTH_WORDS
 
 # word -> dlt's name of it, and the secrets it needs: our argument -> dlt's
 KINDS = {
-    "bearer": ("bearer", {"token": "token"}),
+    "bearer": ("bearer", {"api_token": "token"}),
     "api_key": ("api_key", {"api_key": "api_key"}),
     "basic": ("http_basic", {"username": "username", "password": "password"}),
     "oauth2": ("oauth2_client_credentials",
@@ -22,10 +22,10 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Login:
-    """`config` is dlt's auth config without its secrets; `secrets` are the arguments it lacks."""
+    """`config` is dlt's auth config without its secrets; `secrets` lead from ours to dlt's name."""
 
     config: dict[str, Any]
-    secrets: tuple[str, ...]
+    secrets: dict[str, str]
 
     def variables(self, source: str) -> list[str]:
         """The environment variables that hold the secrets."""
@@ -54,7 +54,7 @@ def parse_auth(words: str) -> Login:
         config["access_token_url"] = rest
     elif rest:  # a secret, perhaps, and it is in the shell's history now
         raise WrongSetting(f"--auth {kind} takes no more words: the secret comes from outside.")
-    return Login(config, tuple(secrets))
+    return Login(config, secrets)
 
 
 def make_auth(login: Login, source: str) -> AuthBase:
@@ -64,11 +64,13 @@ def make_auth(login: Login, source: str) -> AuthBase:
         WrongSetting: a secret is nowhere to be found; says which variable to set.
     """
     values = {}
-    for secret, variable in zip(login.secrets, login.variables(source), strict=True):
+    for (secret, named), variable in zip(
+        login.secrets.items(), login.variables(source), strict=True
+    ):
         found: Any = dlt.secrets.get(f"sources.{source}.{secret}")
         if not found:
             raise WrongSetting(f"Set {variable} in the environment: --auth needs it.")
-        values[secret] = str(found)
+        values[named] = str(found)
     config: Any = {**login.config, **values}
     auth: Any = create_auth(config)
     return auth

@@ -25,6 +25,7 @@ from orchestration.cli import (
     pipe,
     quarantine,
     record,
+    scaffold,
     schedule,
     stages,
     trace,
@@ -48,7 +49,7 @@ def ecluse() -> None:
 
 ROOMS = (
     pipe, stages, schedule, quarantine, incidents, drift, versions, history, access, lineage, trace,
-    openlineage, look, doctor, record, ci,
+    openlineage, look, doctor, record, ci, scaffold,
 )  # fmt: skip
 for room in ROOMS:
     for command in room.COMMANDS:

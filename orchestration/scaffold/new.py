@@ -1,4 +1,4 @@
-"""`ecluse new source`: look, write, and say what was found, what is not sure and what comes next."""
+"""`ecluse new source`: look, write, and say what was found, what is not sure, what comes next."""
 
 import os
 import sys
@@ -121,8 +121,9 @@ def _about(resource: "Resource") -> Iterator[str]:
     total = f" of {resource.total:,}" if resource.total else ""
     tables = len(list(resource.contract.nested()))
     nested = f", {tables} nested lists" if tables else ""
-    yield (f"\n{resource.contract.table} ({resource.path}): {len(resource.contract.columns)} columns"
-           f"{nested}, from {resource.sampled:,}{total} rows")  # fmt: skip
+    columns = len(resource.contract.columns)
+    yield (f"\n{resource.contract.table} ({resource.path}): {columns} columns{nested}, "
+           f"from {resource.sampled:,}{total} rows")  # fmt: skip
     yield from (f"    {sentence}" for sentence in resource.found)
     yield from (f"  ? {sentence}" for sentence in resource.doubts)
     if hidden := [column.name for column in resource.contract.columns if column.pii]:

@@ -32,7 +32,7 @@ def code(value: Any, indent: int = 0, used: int = 0) -> str:
     """
     flat = _flat(value)
     long = isinstance(value, Call) and value.long
-    if not long and len(flat) + used + indent * len(STEP) <= WIDTH or not _parts(value):
+    if not _parts(value) or (not long and len(flat) + used + indent * len(STEP) <= WIDTH):
         return flat
     opening, closing = _brackets(value)
     inner = STEP * (indent + 1)

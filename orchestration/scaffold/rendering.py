@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from orchestration.scaffold.python_code import Call, Name, code
+from orchestration.scaffold.python_code import STEP, WIDTH, Call, Name, code
 from orchestration.scaffold.staging import Shown, View, views_of
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ DLT = (  # what dlt and the engine add to a row, and where they do
     ("_dlt_parent_id", "The _dlt_id of the row that it lay in.", "nested"),
     ("_dlt_list_idx", "Place in the list, from 0.", "nested"),
     ("_dlt_valid_from", "When this version was first loaded.", "scd2"),
-    ("_dlt_valid_to", "When a load no longer found this version; null while it is current.", "scd2"),
+    ("_dlt_valid_to", "When a load no longer found this version; null: it is current.", "scd2"),
     ("_dlt_load_id", "The load that brought the row; may be read once _dlt_loads says it is whole.",
      "all"),
     ("_dlt_id", "A hash of the row as it was sent, nested lists included.", "all"),
@@ -51,7 +51,11 @@ def render(name: str, found: "Found") -> dict[str, str]:
         "name": name, "found": found, "url": found.url, "views": views,
         "rows": f"{sum(each.sampled for each in found.resources):,}",
         "constants": [constant for each in found.resources for constant in _constants(each)],
-        "endpoints": code(tuple(map(_endpoint, found.resources))),
+        "endpoints": f"ENDPOINTS = {code(tuple(map(_endpoint, found.resources)), 0, 12)}",
+        "imports": _imports(name, found),
+        "cursors": any(each.since for each in found.resources),
+        "auth": _auth(found),
+        "variables": [f"SOURCES__{name.upper()}__{each.upper()}" for each in found.secrets],
         "tables": [table for each in found.resources for table in _tables(each)],
     }  # fmt: skip
     source, staging = f"ingestion/sources/{name}", f"dbt_project/models/staging/{name}"
@@ -113,6 +117,23 @@ def _column(column: "Column") -> Call:
     return Call("Column", (column.name, column.type), named)
 
 
+def _imports(name: str, found: "Found") -> str:
+    names = sorted(constant_of(each.contract) for each in found.resources)
+    head = f"from ingestion.sources.{name}.contract import "
+    flat = head + ", ".join(names)
+    if len(flat) <= WIDTH:
+        return flat
+    return "\n".join([f"{head}(", *(f"{STEP}{each}," for each in names), ")"])
+
+
+def _auth(found: "Found") -> str:
+    """The auth as Python, its secrets by the names of the arguments; "" where there is none."""
+    if not found.auth:
+        return ""
+    words = found.auth | {named: Name(ours) for ours, named in found.secrets.items()}
+    return f"auth = {code(words, 1, 7)}"
+
+
 def _endpoint(resource: "Resource") -> Call:
     named: dict[str, Any] = {}
     if resource.rows != "$":
@@ -164,13 +185,13 @@ def _story(view: View, found: "Found") -> dict[str, Any] | None:
     if contract is None or not contract.key:
         return None
     types = {column.name: column.type for column in contract.columns}
-    told = next((each for each in view.columns
-                 if types.get(each.raw) == "text" and each.raw not in contract.key), None)  # fmt: skip
+    others = (each for each in view.columns if each.raw not in contract.key)
+    told = next((each for each in others if types.get(each.raw) == "text"), None)
     if told is None or not {types[name] for name in contract.key} <= {"text", "whole"}:
         return None
     key = {name: "k" if types[name] == "text" else 1 for name in contract.key}
-    closed, valid = ({}, {}) if view.log else (
-        {"_dlt_valid_to": "2026-01-02 00:00+00"}, {"_dlt_valid_to": None})  # fmt: skip
+    closed: dict[str, Any] = {} if view.log else {"_dlt_valid_to": "2026-01-02 00:00+00"}
+    valid: dict[str, Any] = {} if view.log else {"_dlt_valid_to": None}
     rows = {
         "old": {told.raw: "old", **closed, "_dlt_load_id": "1700000001.1", "_dlt_id": "a"},
         "new": {told.raw: "new", **valid, "_dlt_load_id": "1700000002.2", "_dlt_id": "b"},

@@ -140,8 +140,8 @@ def _of_table(
             yield Slip(name, table, column, was, breaks=_readers(graph, name, table, column))
     for column in said.columns[table]:
         if column not in promised and column not in loaded and not column.startswith(OURS):
-            yield Slip(name, table, column, "gone: neither the contract nor raw has it",
-                       breaks=_readers(graph, name, table, column) or _named(said, table, column))  # fmt: skip
+            readers = _readers(graph, name, table, column) or _named(said, table, column)
+            yield Slip(name, table, column, "neither in the contract nor in raw", breaks=readers)
 
 
 def _moved(column: "Column", loaded: str | None) -> str:
@@ -163,8 +163,9 @@ def _readers(graph: "Graph | None", source: str, table: str, column: str) -> tup
 
 def _named(said: Said, table: str, column: str) -> tuple[str, ...]:
     """The views that name the column, where no run has traced it."""
-    return tuple(path.stem for path in said.views.get(table, ())
-                 if re.search(rf"\b{re.escape(column)}\b", path.read_text(encoding="utf-8")))  # fmt: skip
+    word = re.compile(rf"\b{re.escape(column)}\b")
+    views = said.views.get(table, ())
+    return tuple(view.stem for view in views if word.search(view.read_text(encoding="utf-8")))
 
 
 def _add(root: Path, said: Said, slips: list[Slip]) -> None:

@@ -19,7 +19,7 @@ COMMANDS = {
     "run", "ingest", "deploy", "publish", "versions", "rollback", "replay", "diff", "compact",
     "grants", "quarantine", "drift", "status", "runs", "env", "psql", "docs", "stop", "settings",
     "demo-api", "lineage", "impact", "incidents", "alerts", "quality", "openlineage", "serve",
-    "trace", "doctor", "record", "ci", "clean", "schedule", "build", "collect",
+    "trace", "doctor", "record", "ci", "clean", "schedule", "build", "collect", "new", "sync",
 }  # fmt: skip
 
 
