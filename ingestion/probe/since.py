@@ -1,8 +1,12 @@
 """Whether an endpoint can be asked for what changed since: only what really filters counts."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from ingestion.probe.asking import Asker
+from ingestion.contract import Column
+from ingestion.cursor import STYLES
+from ingestion.probe.asking import Answer, Asker
 from ingestion.probe.contracts import Drawn
 from ingestion.probe.found import Since
 from ingestion.probe.names import CHANGED
@@ -38,16 +42,16 @@ def find_since(
         key = next(
             (k for k, name in drawn.shape.renamed.items() if name == column.name), column.name
         )
-        moments = sorted(value for value in values if isinstance(value, str))
+        moments = sorted(map(_moment, filter(None, values)))
         if len(set(moments)) < FEW or len(moments) < len(values) or "." in key:
             continue
-        middle = moments[len(moments) // 2]
+        tried = _Tried(asker, url, paging, key, moments[len(moments) // 2])
         for name in _names(key, column.name, names):
-            if style := _style(asker, url, paging, key, middle, name, column.type):
+            if style := tried.style(name, column, str(values[0])):
                 said = f"only what changed is read: {name} really leaves out older {key}"
                 return Since(column.name, name, style), said
-    tried = ", ".join(column.name for column in columns)
-    return None, f"all of it is read on each load: no parameter filters by {tried}"
+    named = ", ".join(column.name for column in columns)
+    return None, f"all of it is read on each load: no parameter filters by {named}"
 
 
 def _names(key: str, column: str, names: Iterable[str] | None) -> list[str]:
@@ -56,25 +60,43 @@ def _names(key: str, column: str, names: Iterable[str] | None) -> list[str]:
     return forms if names is None else [name for name in forms if name in set(names)]
 
 
-def _style(
-    asker: Asker, url: str, paging: Paging, key: str, middle: str, name: str, kind: str
-) -> str:
-    """How the parameter wants its moment written; nothing when it does not filter."""
-    if kind == "timestamp":  # as the API writes it itself; as a day where it refuses that
-        answer = asker.ask(url, {**paging.params, name: middle})
-        if answer.status < REFUSED:
-            return "timestamp" if _filters(asker, url, paging, key, middle, {name: middle}) else ""
-    return "date" if _filters(asker, url, paging, key, middle, {name: middle[:10]}) else ""
+@dataclass(frozen=True)
+class _Tried:
+    """An endpoint that is asked for rows since a moment in the middle of those it has."""
+
+    asker: Asker
+    url: str
+    paging: Paging
+    key: str
+    middle: datetime
+
+    def style(self, name: str, column: Column, like: str) -> str:
+        """How the parameter wants its moment written; nothing when it does not filter."""
+        own = "timestamp" if column.zoned else "local" if "T" in like else "%Y-%m-%d %H:%M:%S"
+        for style in ("date",) if column.type == "date" else (own, "date", "epoch"):
+            written = STYLES[style](self.middle) if style in STYLES else f"{self.middle:{style}}"
+            answer = self.asker.ask(self.url, {**self.paging.params, name: written})
+            if answer.status < REFUSED:  # another way of writing would be as good as this one
+                return style if self._filters(answer, style == "date") else ""
+        return ""
+
+    def _filters(self, answer: Answer, whole_days: bool) -> bool:
+        """Whether older rows are left out, and younger ones are not."""
+        earliest = self.middle.replace(microsecond=0)
+        if whole_days:
+            earliest = earliest.replace(hour=0, minute=0, second=0)
+        got = self._moments(answer)
+        if not got or min(got) < earliest or max(got) < self.middle:
+            return False
+        known = self._moments(self.asker.ask(self.url, self.paging.params))
+        return any(moment < earliest for moment in known)
+
+    def _moments(self, answer: Answer) -> list[datetime]:
+        rows = rows_of(answer.body, self.paging.rows)
+        return [_moment(row[self.key]) for row in rows if row.get(self.key)]
 
 
-def _filters(
-    asker: Asker, url: str, paging: Paging, key: str, middle: str, since: dict[str, str]
-) -> bool:
-    """Whether older rows are left out, and younger ones are not."""
-    found = rows_of(asker.ask(url, {**paging.params, **since}).body, paging.rows)
-    earliest = next(iter(since.values()))
-    got = [str(row.get(key)) for row in found]
-    if not got or min(got) < earliest or max(got) < middle:
-        return False
-    known = rows_of(asker.ask(url, paging.params).body, paging.rows)
-    return any(str(row.get(key)) < earliest for row in known)
+def _moment(written: str) -> datetime:
+    """The moment, in UTC where it has a zone."""
+    found = datetime.fromisoformat(written)
+    return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found

@@ -187,13 +187,12 @@ class Styles:
         """Make the pages as large as the server takes them."""
         if not self._size:
             return
-        paging.found.append(f"size of a page: {self._size}")
         size = next((n for n in map(self._given, LARGEST_PAGES) if n), MODEST)
         if paging.paginator["type"] == "offset":
             paging.paginator["limit"] = size
         else:
             paging.params[self._size] = size
-        paging.found.append(f"{size:,} rows in a page, as many as it gives")
+        paging.found.append(f"{size:,} rows in a page, by {self._size}: as many as it gives")
 
     def _given(self, wanted: int) -> int | None:
         """How many rows a page may hold when so many are asked for; None: ask for fewer."""

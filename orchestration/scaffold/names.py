@@ -9,7 +9,8 @@ from orchestration.errors import ConfigurationError
 PLAIN = re.compile(r"[a-z][a-z0-9_]{0,39}")
 # what is ours in the warehouse, in the project, or of dlt and dbt
 TAKEN = {"ops", "staging", "intermediate", "marts", "quarantine", "public", "dlt", "dbt", "rest"}
-# words that Postgres wants in quotes as the name of a column, and a few that say nothing alone
+VAGUE = {"id", "name", "type", "value", "key", "number", "code"}  # columns that say nothing alone
+# words that Postgres wants in quotes as the name of a column
 RESERVED = frozenset(Path(__file__).with_name("reserved.txt").read_text().split())
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestration.scaffold.names import RESERVED, singular
+from orchestration.scaffold.names import RESERVED, VAGUE, singular
 
 if TYPE_CHECKING:
     from ingestion.contract import Column, Contract
@@ -111,7 +111,7 @@ def _shown(contract: "Contract", column: "Column") -> Shown:
     one = singular(contract.table.rpartition("__")[2])
     name = column.name
     alias = name.replace("__", "_").strip("_") or name
-    if alias == "id" or alias in RESERVED or alias[0].isdigit():
+    if alias in VAGUE | RESERVED or alias[0].isdigit():
         alias = f"{one}_{alias}"
     is_id = name in contract.key or alias.endswith(("_id", "_uuid", "_key", "_code"))
     group = "ids" if is_id else GROUPS[column.type]
