@@ -28,7 +28,8 @@ class Kind(NamedTuple):
     zoned: bool = False
 
 
-TEXT, JSON = Kind("text"), Kind("json")
+TEXT = Kind("text")
+JSON = Kind("json")  # whatever comes, kept as it is written
 
 
 def kind_of(name: str, values: Iterable[Any], said: str = "") -> Kind:
@@ -44,22 +45,20 @@ def kind_of(name: str, values: Iterable[Any], said: str = "") -> Kind:
         return Kind("boolean")
     if kinds in ({int}, {Number}, {int, Number}):
         return _number(name, present, said)
-    if kinds & {dict, list}:
-        return JSON
-    return _text(name, present) if kinds == {str} else TEXT
+    return _text(name, present) if kinds == {str} else JSON
 
 
 def _number(name: str, values: list[int | Number], said: str) -> Kind:
     whole = [value for value in values if isinstance(value, int)]
     if len(whole) == len(values) and said != "number" and not MEASURE.match(name):
         inside = all(-LARGEST <= value < LARGEST for value in whole)
-        return Kind("whole") if inside else TEXT
+        return Kind("whole") if inside else JSON
     numbers = [Decimal(str(value)) for value in values]
     after = max(-int(number.as_tuple().exponent) for number in numbers)
     if (MONEY.match(name) or len(whole) == len(values)) and after <= CENTS:
-        return Kind("decimal", WIDEST) if all(abs(n) < 10**20 for n in numbers) else TEXT
+        return Kind("decimal", WIDEST) if all(abs(n) < 10**20 for n in numbers) else JSON
     exact = all(Decimal(repr(float(number))) == number for number in numbers)
-    return Kind("float") if exact else TEXT
+    return Kind("float") if exact else JSON
 
 
 def _text(name: str, values: list[str]) -> Kind:
