@@ -56,7 +56,7 @@ def draw(table: str, rows: list[dict[str, Any]], said: Said = NOTHING) -> Drawn:
             children.append((name, child))
     drawn.doubts += shape.clashes
     drawn.doubts += [
-        f"{name}: null in all {len(rows):,} rows seen; taken as text"
+        f"{name}: null in all {len(rows):,} rows seen; kept as it will come"
         for name, values in shape.columns.items() if all(value is None for value in values)
     ]  # fmt: skip
     drawn.contract = Contract(table, key, columns, tuple(children), unknown="evolve")

@@ -37,13 +37,12 @@ def find_since(
     ]  # fmt: skip
     if not columns:
         return None, "all of it is read on each load: no column says when a row changed"
+    shape = drawn.shape
     for column in columns:
-        values = drawn.shape.columns[column.name]
-        key = next(
-            (k for k, name in drawn.shape.renamed.items() if name == column.name), column.name
-        )
+        values = shape.columns[column.name]
+        key = shape.keys.get(column.name)
         moments = sorted(map(_moment, filter(None, values)))
-        if len(set(moments)) < FEW or len(moments) < len(values) or "." in key:
+        if len(set(moments)) < FEW or len(moments) < len(values) or not key:
             continue
         tried = _Tried(asker, url, paging, key, moments[len(moments) // 2])
         for name in _names(key, column.name, names):
