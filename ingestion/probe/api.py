@@ -1,6 +1,7 @@
 """Look at an HTTP API: which lists it has, and how each is read, keyed and typed."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urljoin, urlsplit, urlunsplit
 
@@ -12,7 +13,7 @@ from ingestion.probe.asking import Answer, Asker
 from ingestion.probe.contracts import draw
 from ingestion.probe.found import Found, Resource, Wish
 from ingestion.probe.openapi import Listed
-from ingestion.probe.paging import Paging, is_url, rows_of, where_rows_are
+from ingestion.probe.paging import Paging, declared_key, is_url, rows_of, where_rows_are
 from ingestion.probe.sample import sample
 from ingestion.probe.shapes import normal
 from ingestion.probe.since import find_since
@@ -130,8 +131,9 @@ def _look_at(
     paging = Styles(asker, url, params, at, first, names, known).find()
     if paging.paginator["type"] != "single_page":
         known.append(paging)
-    rows = sample(asker, url, paging, wanted)
-    drawn = draw(table, rows, listed.said)
+    rows, all_of_them = sample(asker, url, paging, wanted)
+    key = tuple(map(normal, declared_key(first.body)))
+    drawn = draw(table, rows, replace(listed.said, key=key or listed.said.key, whole=all_of_them))
     since, why = find_since(asker, url, paging, drawn, names)
     return Resource(
         drawn.contract, path, at, paging.paginator, paging.params, since, len(rows), paging.total,
@@ -146,19 +148,13 @@ def _rows_and_params(
     at = where_rows_are(first.body)
     if at is not None:
         return at, params, first
-    if first.body is None or not _bare(first.body):
+    if where_rows_are(first.body, bare=True) is None:
         return None
     for shape in AS_OBJECTS:
         answer = asker.ask(url, {**params, **shape})
         if (at := where_rows_are(answer.body)) and rows_of(answer.body, at):
             return at, {**params, **shape}, answer
     return None
-
-
-def _bare(body: Any) -> bool:
-    """Whether a list in it has lists for rows."""
-    values = body.values() if isinstance(body, dict) else [body]
-    return any(isinstance(each, list) and each and isinstance(each[0], list) for each in values)
 
 
 def _split(url: str) -> tuple[str, dict[str, str]]:

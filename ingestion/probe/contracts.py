@@ -11,15 +11,20 @@ from ingestion.probe.shapes import Shape, normal, shape_of
 
 SCALAR = (str, int, float, bool)
 FEW = 20  # rows, of which to be all different says little
+FEW_ROWS = 5  # of a whole table
 
 
 @dataclass(frozen=True)
 class Said:
-    """What a description (OpenAPI, a database's catalogue) says of a table's columns."""
+    """What is said of a table beside its rows, by OpenAPI or the answer itself.
+
+    `whole` is that the sample is the whole table.
+    """
 
     types: dict[str, str] = field(default_factory=dict)
     required: frozenset[str] = frozenset()
     key: tuple[str, ...] = ()
+    whole: bool = False
 
 
 @dataclass
@@ -103,6 +108,9 @@ def find_key(table: str, shape: Shape, said: Said = NOTHING) -> tuple[tuple[str,
         if len(set(columns[name])) == shape.rows:
             why = f"key {name}: never null, and unique in {shape.rows:,} rows"
             return (name,), why, shape.rows >= FEW or _rank(table, name) == 0
+    first = next(iter(shape.columns), "")
+    if said.whole and shape.rows >= FEW_ROWS and len(set(columns.get(first, ()))) == shape.rows:
+        return (first,), f"key {first}: the first column, unique in all {shape.rows:,} rows", False
     parts = list(filter(PART_OF_KEY.match, columns))
     for pair in combinations(parts, 2):
         if (

@@ -13,7 +13,7 @@ class Wish:
     url: str
     resources: tuple[str, ...] = ()
     openapi: str | None = None
-    sample: int = 10_000  # rows of each resource
+    sample: int = 20_000  # rows of each resource
     requests: int = 1_000
 
 

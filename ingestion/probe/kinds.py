@@ -16,7 +16,7 @@ DATE = re.compile(r"\d{4}-\d\d-\d\d")
 CLOCK = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d"
 TIME = re.compile(CLOCK + r"(\.\d{1,6})?)?")
 ZONED = re.compile(CLOCK + r"(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)")
-WIDEST = (38, 9)  # room for what the sample has not shown
+WIDEST = (38, 18)  # room for what the sample has not shown: 0.1 + 0.2 has 17 decimals
 CENTS = 4  # decimals of a price; more is a measurement
 
 

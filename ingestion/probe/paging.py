@@ -42,6 +42,7 @@ NEXT_KEYS = ("next", "nextlink", "next_link", "next_url", "nexturl", "next_page"
 TOTALS = ("total", "count", "total_count", "totalcount", "total_results", "totalresults",
           "@odata.count", "odata.count", "total_items", "totalitems", "total_rows", "recordcount",
           "filtered_table_rows_count", "items", "totalelements", "numfound")  # fmt: skip
+PRIMARY_KEYS = ("primary_keys", "primary_key", "primaryKey", "pks")
 TOTAL_HEADERS = ("x-total-count", "x-total", "total-count", "x-total-results")
 LARGEST_PAGES = (10_000, 5_000, 2_000, 1_000, 500, 200, 100)
 HEAVIEST = 16_000_000  # bytes of one page
@@ -70,24 +71,37 @@ def rows_of(body: Any, path: str) -> list[Row]:
     return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
 
 
-def where_rows_are(body: Any) -> str | None:
+def where_rows_are(body: Any, bare: bool = False) -> str | None:
     """The JSONPath of the list of objects in an answer; None if there is none.
 
-    A list of one of the usual names goes first, then the longest.
+    A list of one of the usual names goes first, then the longest. Where that is `bare`, a list of
+    lists, no other counts: it may be that it has to be asked for as objects.
     """
+    kind = list if bare else dict
     if isinstance(body, list):
-        return "$" if all(isinstance(row, dict) for row in body) else None
+        return "$" if all(isinstance(row, kind) for row in body) else None
     if not isinstance(body, dict):
         return None
     lists = [
         (path, rows) for path, rows in find_all_lists(body, result=[]) or ()
-        if all(isinstance(row, dict) for row in rows)
+        if all(isinstance(row, dict | list) for row in rows)
     ]  # fmt: skip
     if not any(rows for _, rows in lists):
         lists = [(path, rows) for path, rows in lists if path[-1].lower() in RECORD_KEY_PATTERNS]
     usual = [each for each in lists if each[0][-1].lower() in RECORD_KEY_PATTERNS]
-    best = max(usual or lists, key=lambda each: len(each[1]), default=None)
-    return ".".join(map(_step, best[0])) if best else None
+    path, rows = max(usual or lists, key=lambda each: len(each[1]), default=((), []))
+    found = bool(path) and all(isinstance(row, kind) for row in rows)
+    return ".".join(map(_step, path)) if found else None
+
+
+def declared_key(body: Any) -> tuple[str, ...]:
+    """The key of the rows, where the answer names it beside them."""
+    for name in PRIMARY_KEYS:
+        found = body.get(name) if isinstance(body, dict) else None
+        names = [found] if isinstance(found, str) else found
+        if isinstance(names, list) and names and all(isinstance(each, str) for each in names):
+            return tuple(names)
+    return ()
 
 
 def total_of(answer: Answer) -> int | None:

@@ -9,27 +9,28 @@ from ingestion.probe.asking import Answer, Asker
 from ingestion.probe.paging import Paging, Row, rows_of
 
 
-def sample(asker: Asker, url: str, paging: Paging, wanted: int) -> list[Row]:
-    """Some `wanted` rows, or all there are; of pages all over where pages have numbers."""
+def sample(asker: Asker, url: str, paging: Paging, wanted: int) -> tuple[list[Row], bool]:
+    """Some `wanted` rows, of pages all over where pages have numbers; and whether it is all."""
     first = asker.ask(url, paging.params | _at(paging, 0))
     rows = rows_of(first.body, paging.rows)
     step = len(rows)
     pages = -(-paging.total // step) if paging.total and step else 0
     if paging.paginator["type"] in ("page_number", "offset") and pages:
-        for number in _spread(pages, max(wanted // step, 3)):
+        numbers = _spread(pages, max(wanted // step, 3))
+        for number in numbers:
             answer = asker.ask(url, paging.params | _at(paging, number))
             rows += rows_of(answer.body, paging.rows)
-        return rows
+        return rows, len(numbers) == pages - 1
     answer, number, previous = first, 0, rows[:]
     while len(rows) < wanted:
         number += 1
         following = _next(asker, url, paging, answer, number)
         found = rows_of(following.body, paging.rows) if following else []
         if not found or following is None or found == previous:  # or the last one once more
-            break
+            return rows, True
         rows += found
         answer, previous = following, found
-    return rows
+    return rows, False
 
 
 def _spread(pages: int, number: int) -> list[int]:

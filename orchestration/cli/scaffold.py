@@ -21,7 +21,7 @@ def new() -> None:
 @click.option("--resource", "resources", multiple=True, metavar="PATH",
               help="An endpoint, a table or a pattern of files; may be given again. Without it all "
               "that can be found.")  # fmt: skip
-@click.option("--sample", default=10_000, show_default=True, type=click.IntRange(1), metavar="N",
+@click.option("--sample", default=20_000, show_default=True, type=click.IntRange(1), metavar="N",
               help="Rows of each resource to judge by.")  # fmt: skip
 @click.option("--requests", default=1_000, show_default=True, type=click.IntRange(1), metavar="N",
               help="Most requests to make.")  # fmt: skip
