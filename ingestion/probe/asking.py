@@ -45,7 +45,9 @@ class Asker:
         self, auth: AuthBase | None, limit: int, tell: Callable[[str], None] = lambda said: None
     ) -> None:
         """Ask at most `limit` times; `tell` hears of each request, without its query's secrets."""
-        retry = Retry(total=4, backoff_factor=0.5, status_forcelist=BUSY, raise_on_status=False)
+        retry = Retry(
+            total=4, connect=1, backoff_factor=0.5, status_forcelist=BUSY, raise_on_status=False
+        )
         self._session = requests.Session()
         self._session.mount("http://", HTTPAdapter(max_retries=retry))
         self._session.mount("https://", HTTPAdapter(max_retries=retry))

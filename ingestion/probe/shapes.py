@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ingestion.shape import column_name
+from ingestion.declared.shape import column_name
 
 MOST_KEYS = 100  # of an object; one with more is a map, whose keys are data
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ingestion.contract import Column
-from ingestion.cursor import STYLES
+from ingestion.declared.cursor import STYLES
 from ingestion.probe.asking import Answer, Asker
 from ingestion.probe.contracts import Drawn
 from ingestion.probe.found import Since
