@@ -54,7 +54,8 @@ def test_a_fixed_number_of_decimals_stays_it() -> None:
     ("table", "column", "wanted"),
     [
         ("orders", "email", True), ("orders", "customer__name", True), ("customers", "name", True),
-        ("products", "name", False), ("users", "birth_date", True), ("orders", "address_line_1", True),
+        ("products", "name", False), ("users", "birth_date", True),
+        ("orders", "address_line_1", True),
         ("orders", "shipped_at", False), ("orders", "email_sent", False),
     ],
 )  # fmt: skip
