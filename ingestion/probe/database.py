@@ -40,7 +40,7 @@ def look_at_database(wish: Wish, name: str, tell: Callable[[str], None]) -> Foun
         WrongSetting: the URL is none, or holds a password.
     """
     url = _url(wish.url)
-    password = dlt.secrets.get(f"sources.{name}.password")
+    password: Any = dlt.secrets.get(f"sources.{name}.password")
     try:
         engine = sa.create_engine(url.set(password=str(password)) if password else url)
         with engine.connect() as connection:

@@ -57,7 +57,9 @@ def _flat(value: Any) -> str:
 def _brackets(value: Any) -> tuple[str, str]:
     if isinstance(value, Call):
         return f"{value.function}(", ")"
-    return {dict: ("{", "}"), list: ("[", "]")}.get(type(value), ("(", ")"))
+    if isinstance(value, dict):
+        return "{", "}"
+    return ("[", "]") if isinstance(value, list) else ("(", ")")
 
 
 def _parts(value: Any) -> list[tuple[str, Any]]:
