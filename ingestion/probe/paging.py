@@ -150,4 +150,6 @@ def brings_others(asker: Asker, url: str, params: Params, rows: str, first: list
     """Whether this question brings other rows than the first page."""
     more = rows_of(asker.ask(url, params).body, rows)
     known = {repr(row) for row in first}
-    return bool(more) and sum(repr(row) in known for row in more) * 2 <= len(more)
+    if not more or repr(more[0]) in known:  # the first page again, perhaps a longer one
+        return False
+    return sum(repr(row) in known for row in more) * 2 <= len(more)

@@ -78,7 +78,7 @@ class Styles:
             if self._size else self._first  # fmt: skip
         self._small = rows_of(small.body, self._rows)
         paging = Paging(self._rows, {"type": "single_page"}, dict(self._params))
-        paging.total = total_of(self._first)
+        paging.total = total_of(self._first) or total_of(small)
         style = next(filter(None, (guess() for guess in self._guesses(small))), None)
         if style is None:
             return self._one_page(paging)
@@ -187,24 +187,31 @@ class Styles:
         """Make the pages as large as the server takes them."""
         if not self._size:
             return
-        size = next((n for n in map(self._given, LARGEST_PAGES) if n), MODEST)
+        style = paging.paginator
+        given = (self._given(style, wanted) for wanted in LARGEST_PAGES)
+        size = next(filter(None, given), min(MODEST, max(len(self._of_first), SMALL)))
         if paging.paginator["type"] == "offset":
             paging.paginator["limit"] = size
         else:
             paging.params[self._size] = size
         paging.found.append(f"{size:,} rows in a page, by {self._size}: as many as it gives")
 
-    def _given(self, wanted: int) -> int | None:
+    def _given(self, style: dict[str, Any], wanted: int) -> int | None:
         """How many rows a page may hold when so many are asked for; None: ask for fewer."""
         answer = self._ask({self._size or "": wanted})
         given = len(rows_of(answer.body, self._rows))
         if not given or answer.size > HEAVIEST or answer.seconds > PATIENT:
             return None
-        if given == wanted:
-            return wanted
         # fewer than asked for: the server's limit, or all there are; then no limit was seen
-        more = answer.links.get("next") or any(value for _, value in next_in(answer.body))
-        return given if more or given < (total_of(answer) or 0) or given in ROUND else None
+        return given if given == wanted or self._goes_on(style, answer, given) else None
+
+    def _goes_on(self, style: dict[str, Any], answer: Answer, given: int) -> bool:
+        sized = {self._size or "": given}
+        if style["type"] == "page_number":
+            return self._others({**sized, style["page_param"]: style["base_page"] + 1})
+        if style["type"] == "offset":
+            return self._others({**sized, style["offset_param"]: given})
+        return bool(answer.links.get("next")) or any(value for _, value in next_in(answer.body))
 
     def _try_the_end(self, paging: Paging) -> None:
         """What comes after the last page must be an empty one, or be known beforehand."""
