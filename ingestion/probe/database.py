@@ -1,8 +1,7 @@
 """Look at a SQL database: its catalogue says types and keys, a sample what it leaves open."""
 
+import json
 from collections.abc import Callable, Iterable
-from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 
 import dlt
@@ -11,23 +10,29 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.sql import sqltypes
 
 from ingestion.contract import Column, Contract, Type
+from ingestion.declared.sql import Table, make_engine, table_pages
 from ingestion.errors import SourceFailed, WrongSetting
+from ingestion.probe.asking import Number
 from ingestion.probe.contracts import find_key
 from ingestion.probe.found import Found, Resource, Since, Wish
-from ingestion.probe.kinds import WIDEST, Kind
+from ingestion.probe.kinds import JSON, TEXT, WIDEST, Kind, kind_of
 from ingestion.probe.names import CHANGED, personal
 from ingestion.probe.shapes import Shape, normal
 
 MOST_DIGITS = 38
-# a type of the catalogue -> the values that it should have; the narrower type first
-KINDS: dict[type, tuple[type, ...]] = {
-    sqltypes.Boolean: (bool,), sqltypes.Integer: (int,), sqltypes.Float: (float, int, Decimal),
-    sqltypes.Numeric: (Decimal, int, float), sqltypes.DateTime: (datetime,), sqltypes.Date: (date,),
-}  # fmt: skip
-WORDS: dict[type, Type] = {
-    sqltypes.Boolean: "boolean", sqltypes.Integer: "whole", sqltypes.Float: "float",
-    sqltypes.DateTime: "timestamp", sqltypes.Date: "date",
-}  # fmt: skip
+# what the catalogue calls a column -> its type, and the JSON values that it then has; sqlite keeps
+# anything in any column, so both must hold
+KINDS: dict[type, tuple[Type, tuple[type, ...]]] = {
+    sqltypes.Boolean: ("boolean", (bool,)),
+    sqltypes.Integer: ("whole", (int,)),
+    sqltypes.Float: ("float", (int, Number)),
+    sqltypes.Numeric: ("decimal", (str, int, Number)),
+    sqltypes.DateTime: ("timestamp", (str,)),
+    sqltypes.Date: ("date", (str,)),
+    sqltypes.String: ("text", (str,)),
+    sqltypes.JSON: ("json", (object,)),
+    sqltypes.ARRAY: ("json", (object,)),
+}
 
 
 def look_at_database(wish: Wish, name: str, tell: Callable[[str], None]) -> Found:
@@ -41,22 +46,18 @@ def look_at_database(wish: Wish, name: str, tell: Callable[[str], None]) -> Foun
     """
     url = _url(wish.url)
     password: Any = dlt.secrets.get(f"sources.{name}.password")
+    engine = make_engine(wish.url, str(password) if password else None)
+    found = Found("sql", wish.url, [], secrets={"password": "password"} if password else {})
     try:
-        engine = sa.create_engine(url.set(password=str(password)) if password else url)
-        with engine.connect() as connection:
-            inspector = sa.inspect(connection)
-            found = Found("sql", url.render_as_string(hide_password=False), [])
-            for table in wish.resources or sorted(inspector.get_table_names()):
-                tell(table)
-                found.resources.append(_table(connection, inspector, table, wish.sample))
-    except ModuleNotFoundError as error:
-        raise WrongSetting(f"No driver for {url.drivername}: install {error.name}.") from error
+        inspector = sa.inspect(engine)
+        for table in wish.resources or sorted(inspector.get_table_names()):
+            tell(table)
+            found.resources.append(_table(engine, inspector, table, wish.sample))
     except SQLAlchemyError as error:
         said = type(getattr(error, "orig", None) or error).__name__
         hint = "" if password else f" Its password goes into SOURCES__{name.upper()}__PASSWORD."
-        raise SourceFailed(
-            f"{url} cannot be read ({said}): check --url and --resource.{hint}"
-        ) from None
+        where = url.render_as_string()
+        raise SourceFailed(f"{where} cannot be read ({said}): check --url, --resource.{hint}") from None
     if not found.resources:
         raise SourceFailed(f"{url}: no tables there. Name one by --resource SCHEMA.TABLE.")
     return found
@@ -72,35 +73,30 @@ def _url(text: str) -> sa.URL:
     return url
 
 
-def _table(connection: sa.Connection, inspector: sa.Inspector, path: str, sample: int) -> Resource:
+def _table(engine: sa.Engine, inspector: sa.Inspector, path: str, sample: int) -> Resource:
     schema, _, table = path.rpartition(".")
     described = inspector.get_columns(table, schema or None)
-    if not described:
-        raise sa.exc.NoSuchTableError(path)
-    source = sa.table(
-        table, *(sa.column(each["name"]) for each in described), schema=schema or None
-    )
-    rows = connection.execute(sa.select(source).limit(sample)).all()
-    total = connection.execute(sa.select(sa.func.count()).select_from(source)).scalar_one()
-    values = {normal(c["name"]): [row[n] for row in rows] for n, c in enumerate(described)}
-    key, why, sure = _key(inspector, table, schema, Shape(len(rows), values))
-    columns = tuple(
-        _column(table, normal(each["name"]), each, values[normal(each["name"])], key)
-        for each in described
-    )
-    since = _since(columns)
+    rows: list[dict[str, Any]] = []
+    for page in table_pages(Table(Contract(normal(table), (), ()), path), engine):
+        rows += [json.loads(raw, parse_float=Number) for raw in page.rows]
+        if len(rows) >= sample:
+            break
+    values = {normal(c["name"]): [row[c["name"]] for row in rows] for c in described}
+    shape = Shape(len(rows), values)
+    key, why, sure = _key(inspector, table, schema, shape)
+    columns = tuple(_column(normal(table), each, values, key) for each in described)
     resource = Resource(
-        Contract(normal(table), key, columns, unknown="evolve"), path, since=since,
-        sampled=len(rows), total=total,
+        Contract(normal(table), key, columns, unknown="evolve"), path, since=_since(columns),
+        sampled=len(rows), total=None if len(rows) >= sample else len(rows),
     )  # fmt: skip
     (resource.found if sure else resource.doubts).append(why)
-    resource.found.append(
-        f"only what changed is read: by {since.column}" if since else
-        "all of it is read on each load: no column that is never null says when a row changed"
-    )  # fmt: skip
-    if since:
+    if since := resource.since:
+        resource.found.append(f"only what changed is read: by {since.column}")
         resource.doubts.append(f"rows that are deleted, or changed without a new {since.column}, "
                                "are not seen: take the cursor away to read all of it")  # fmt: skip
+    else:
+        resource.found.append("all of it is read on each load: no column that is never null says "
+                              "when a row changed")  # fmt: skip
     return resource
 
 
@@ -117,34 +113,33 @@ def _key(
     return find_key(table, shape)
 
 
-def _column(
-    table: str, name: str, described: Any, values: list[Any], key: tuple[str, ...]
-) -> Column:
-    kind = _kind(described["type"], values)
+def _column(table: str, described: Any, values: dict[str, list[Any]], key: Iterable[str]) -> Column:
+    name = normal(described["name"])
+    kind = _kind(name, described["type"], values[name])
     never_null = name in key or not described["nullable"]
     pii = personal(table, name)
     return Column(name, kind.type, not never_null, digits=kind.digits, zoned=kind.zoned, pii=pii)
 
 
-def _kind(declared: Any, values: Iterable[Any]) -> Kind:
-    """What the catalogue says, where the values agree: sqlite keeps anything in any column."""
+def _kind(name: str, declared: Any, values: list[Any]) -> Kind:
     present = [value for value in values if value is not None]
-    for kind, wanted in KINDS.items():
+    for kind, (word, wanted) in KINDS.items():
         if isinstance(declared, kind):
             if not all(isinstance(value, wanted) for value in present):
-                break
-            return _exactly(declared, present)
-    return Kind("json") if isinstance(declared, sqltypes.JSON) else Kind("text")
+                return JSON
+            if word == "decimal":
+                return _decimal(declared, present)
+            return Kind(word, zoned=bool(getattr(declared, "timezone", False)))
+    if present and all(isinstance(value, str) for value in present):
+        return TEXT  # a uuid, an interval, an enum
+    return kind_of(name, values)
 
 
-def _exactly(declared: Any, values: list[Any]) -> Kind:
-    if isinstance(declared, sqltypes.Numeric) and not isinstance(declared, sqltypes.Float):
-        if declared.precision and declared.precision <= MOST_DIGITS:
-            return Kind("decimal", (declared.precision, declared.scale or 0))
-        fits = all(-int(Decimal(str(n)).as_tuple().exponent) <= WIDEST[1] for n in values)
-        return Kind("decimal", WIDEST) if fits else Kind("text")
-    word = next(word for kind, word in WORDS.items() if isinstance(declared, kind))
-    return Kind(word, zoned=bool(getattr(declared, "timezone", False)))
+def _decimal(declared: Any, values: list[Any]) -> Kind:
+    if declared.precision and declared.precision <= MOST_DIGITS:
+        return Kind("decimal", (declared.precision, declared.scale or 0))
+    places = [len(str(value).partition(".")[2]) for value in values]
+    return Kind("decimal", WIDEST) if max(places, default=0) <= WIDEST[1] else JSON
 
 
 def _since(columns: Iterable[Column]) -> Since | None:

@@ -51,7 +51,7 @@ def render(name: str, found: "Found") -> dict[str, str]:
         "name": name, "found": found, "url": found.url, "views": views,
         "rows": f"{sum(each.sampled for each in found.resources):,}",
         "constants": [constant for each in found.resources for constant in _constants(each)],
-        "endpoints": f"ENDPOINTS = {code(tuple(map(_endpoint, found.resources)), 0, 12)}",
+        "endpoints": _declared(found),
         "imports": _imports(name, found),
         "cursors": any(each.since for each in found.resources),
         "auth": _auth(found),
@@ -132,6 +132,21 @@ def _auth(found: "Found") -> str:
         return ""
     words = found.auth | {named: Name(ours) for ours, named in found.secrets.items()}
     return f"auth = {code(words, 1, 7)}"
+
+
+def _declared(found: "Found") -> str:
+    """The endpoints, tables or files as Python."""
+    name = {"rest": "ENDPOINTS", "sql": "TABLES", "files": "FILES"}[found.kind]
+    make = _endpoint if found.kind == "rest" else _table_or_files
+    return f"{name} = {code(tuple(map(make, found.resources)), 0, len(name) + 3)}"
+
+
+def _table_or_files(resource: "Resource") -> Call:
+    named = dict(resource.params)
+    if resource.since:
+        named["cursor"] = resource.since.column
+    args = (Name(constant_of(resource.contract)), resource.path)
+    return Call("Files" if FORMAT.search(resource.path) else "Table", args, named)
 
 
 def _endpoint(resource: "Resource") -> Call:
