@@ -57,7 +57,9 @@ def look_at_database(wish: Wish, name: str, tell: Callable[[str], None]) -> Foun
         said = type(getattr(error, "orig", None) or error).__name__
         hint = "" if password else f" Its password goes into SOURCES__{name.upper()}__PASSWORD."
         where = url.render_as_string()
-        raise SourceFailed(f"{where} cannot be read ({said}): check --url, --resource.{hint}") from None
+        raise SourceFailed(
+            f"{where} cannot be read ({said}): check --url, --resource.{hint}"
+        ) from None
     if not found.resources:
         raise SourceFailed(f"{url}: no tables there. Name one by --resource SCHEMA.TABLE.")
     return found
@@ -78,7 +80,7 @@ def _table(engine: sa.Engine, inspector: sa.Inspector, path: str, sample: int) -
     described = inspector.get_columns(table, schema or None)
     rows: list[dict[str, Any]] = []
     for page in table_pages(Table(Contract(normal(table), (), ()), path), engine):
-        rows += [json.loads(raw, parse_float=Number) for raw in page.rows]
+        rows += [json.loads(bytes(raw), parse_float=Number) for raw in page.rows]
         if len(rows) >= sample:
             break
     values = {normal(c["name"]): [row[c["name"]] for row in rows] for c in described}

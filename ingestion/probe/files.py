@@ -64,13 +64,13 @@ def _patterns(base: str) -> tuple[str, ...]:
 def _look_at(base: str, pattern: str, sample: int) -> Resource:
     stem = FORMATS.sub("", pattern.rpartition("/")[2]).replace("*", "")
     table = normal(NUMBERED.sub("", stem) or stem).strip("_") or "rows"
-    params = {"delimiter": "\t"} if ".tsv" in pattern else {}
+    params: dict[str, Any] = {"delimiter": "\t"} if ".tsv" in pattern else {}
     files, path = fsspec.url_to_fs(f"{base}/{pattern}")
     size = sum(files.size(each) or 0 for each in files.glob(path))
     rows: list[dict[str, Any]] = []
     whole = True
     for page in file_pages(Files(Contract(table, (), ()), pattern, **params), base):
-        rows += [json.loads(raw, parse_float=Number) for raw in page.rows]
+        rows += [json.loads(bytes(raw), parse_float=Number) for raw in page.rows]
         if size > ALL_OF_IT and len(rows) >= sample:
             whole = False
             break

@@ -137,16 +137,20 @@ def _auth(found: "Found") -> str:
 def _declared(found: "Found") -> str:
     """The endpoints, tables or files as Python."""
     name = {"rest": "ENDPOINTS", "sql": "TABLES", "files": "FILES"}[found.kind]
-    make = _endpoint if found.kind == "rest" else _table_or_files
-    return f"{name} = {code(tuple(map(make, found.resources)), 0, len(name) + 3)}"
+    made = tuple(
+        _endpoint(each) if found.kind == "rest" else _place(found.kind, each)
+        for each in found.resources
+    )
+    return f"{name} = {code(made, 0, len(name) + 3)}"
 
 
-def _table_or_files(resource: "Resource") -> Call:
+def _place(kind: str, resource: "Resource") -> Call:
+    """A table of a database, or files."""
     named = dict(resource.params)
     if resource.since:
         named["cursor"] = resource.since.column
     args = (Name(constant_of(resource.contract)), resource.path)
-    return Call("Files" if FORMAT.search(resource.path) else "Table", args, named)
+    return Call("Files" if kind == "files" else "Table", args, named)
 
 
 def _endpoint(resource: "Resource") -> Call:
