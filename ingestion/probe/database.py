@@ -30,8 +30,8 @@ KINDS: dict[type, tuple[Type, tuple[type, ...]]] = {
     sqltypes.DateTime: ("timestamp", (str,)),
     sqltypes.Date: ("date", (str,)),
     sqltypes.String: ("text", (str,)),
-    sqltypes.JSON: ("json", (object,)),
-    sqltypes.ARRAY: ("json", (object,)),
+    sqltypes.JSON: ("json", ()),
+    sqltypes.ARRAY: ("json", ()),
 }
 
 
@@ -127,12 +127,12 @@ def _kind(name: str, declared: Any, values: list[Any]) -> Kind:
     present = [value for value in values if value is not None]
     for kind, (word, wanted) in KINDS.items():
         if isinstance(declared, kind):
-            if not all(isinstance(value, wanted) for value in present):
+            if not {type(value) for value in present} <= set(wanted):
                 return JSON
             if word == "decimal":
                 return _decimal(declared, present)
             return Kind(word, zoned=bool(getattr(declared, "timezone", False)))
-    if present and all(isinstance(value, str) for value in present):
+    if {type(value) for value in present} == {str}:
         return TEXT  # a uuid, an interval, an enum
     return kind_of(name, values)
 
