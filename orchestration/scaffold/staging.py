@@ -37,7 +37,10 @@ class Shown:
 
 @dataclass(frozen=True)
 class View:
-    """One staging view: `rows` is the macro call that picks the current rows of its raw table."""
+    """One staging view: `rows` is the macro call that picks the current rows of its raw table.
+
+    `above` are those of the tables in whose rows it lies, the outermost first.
+    """
 
     name: str
     table: str
@@ -46,7 +49,7 @@ class View:
     key: tuple[str, ...]  # aliases; empty for a list that lies in the rows of another table
     words: str
     log: bool
-    nested: bool = False
+    above: tuple[str, ...] = ()
 
     def groups(self) -> Iterator[tuple[str, list[Shown]]]:
         """The columns under their comments."""
@@ -79,32 +82,32 @@ def _views(source: str, resource: "Resource") -> Iterator[View]:
         "One row per different row that it sends; there is no key.", log,
     )  # fmt: skip
     carried = {name: aliases[name] for name in contract.key}
-    yield from _nested(source, contract, rows, carried, log)
+    yield from _nested(source, contract, (rows,), carried, log)
 
 
 def _nested(
-    source: str, parent: "Contract", rows: str, carried: dict[str, str], log: bool
+    source: str, parent: "Contract", above: tuple[str, ...], carried: dict[str, str], log: bool
 ) -> Iterator[View]:
     """The views of the lists in a table's rows; each row carries the key of the row it lay in."""
     for _, child in parent.children:
-        call = f"nested_rows('{source}', '{child.table}', {rows}, {list(carried)})"
+        call = f"nested_rows('{source}', '{child.table}', parents, {list(carried)})"
         own = [_shown(child, column) for column in child.columns]
-        above = [
+        keys = [
             Shown(f"_parent_{name}", alias, "ids", f"The row of {parent.table} in which it lies.")
             for name, alias in carried.items()
         ]
         place = Shown("_dlt_list_idx", "list_position", "numbers", "Place in the list, from 0.")
-        one = singular(child.table.rpartition("__")[2]).replace("_", " ")
+        one = singular(child.table.rpartition("__")[2])
         top, _, rest = child.table.partition("__")
         yield View(
             f"stg_{source}__{singular(top)}_{rest.replace('__', '_')}", child.table, call,
-            _apart([*above, *own, place]), (),
-            f"One row per {one} in the rows of {parent.table}, as they were sent last.",
-            log, nested=True,
+            _apart([*keys, *own, place]), (),
+            f"One row per {one.replace('_', ' ')} in the rows of {parent.table} that count now.",
+            log, above,
         )  # fmt: skip
-        # a list in the list keeps the key of the row at the top
-        above_names = {shown.raw: shown.alias for shown in above}
-        yield from _nested(source, child, call, above_names, log)
+        # a list in the list keeps the key of the row at the top, and the place in the list between
+        below = {shown.raw: shown.alias for shown in keys} | {"_dlt_list_idx": f"{one}_position"}
+        yield from _nested(source, child, (*above, call), below, log)
 
 
 def _shown(contract: "Contract", column: "Column") -> Shown:

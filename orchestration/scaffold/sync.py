@@ -186,7 +186,8 @@ def _add(root: Path, said: Said, slips: list[Slip]) -> None:
 
 def _is_of(view: Path, source: str, table: str) -> bool:
     """Whether the view is the staging of this table, and does not read it only as a parent."""
-    call = re.search(r"'(\w+)',\s*'(\w+)'", view.read_text(encoding="utf-8"))
+    selected = view.read_text(encoding="utf-8").rpartition("%}")[2]  # after the parents
+    call = re.search(r"'(\w+)',\s*'(\w+)'", selected)
     return call is not None and call.groups() == (source, table)
 
 

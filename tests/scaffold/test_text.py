@@ -1,0 +1,75 @@
+"""Python is laid out as ruff lays it out, and files that people have edited keep their words."""
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import yaml
+
+from orchestration.scaffold.editing import with_columns, with_selected
+from orchestration.scaffold.python_code import Call, Name, code
+from orchestration.settings import ROOT
+
+VALUES: list[Any] = [
+    ("a",), (Name("ORDERS"), "b"), {"type": "offset", "limit": 500, "total_path": None},
+    Call("Endpoint", (Name("X"), "x" * 70), {"paginator": {"type": "cursor"}, "rows": "data"}),
+    tuple(Call("Column", (f"a_long_name_of_a_column_{n}", "text")) for n in range(3)),
+    Call("Contract", (), {"key": ("id",), "columns": (Call("Column", ("v", "text")),)}, long=True),
+    {"q": 'a "quoted" \\ word', "u": "Écluse"},
+]  # fmt: skip
+
+
+def test_ruff_finds_nothing_to_change() -> None:
+    text = "\n".join(f"value = {code(value, 0, 8)}" for value in VALUES) + "\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", "format", "--diff", "--stdin-filename", "x.py", "-"],
+        input=text, cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+SOURCES = """\
+# ours
+sources:
+  - name: shop
+    tables:
+      - name: orders
+        columns:
+          - {name: id, description: The order.}
+          - name: total
+            description: In cents.
+            data_tests:
+              - not_null
+
+          - &load {name: _dlt_load_id, description: The load.}
+      - name: people
+        columns:
+          - {name: id, description: Who.}
+          - *load
+"""
+
+
+@pytest.mark.parametrize("table", ["orders", "people"])
+def test_columns_are_added_to_yaml_after_the_own_ones(table: str) -> None:
+    added = with_columns(SOURCES, ("sources", "shop", "tables", table), [("mail", "A: b", True)])
+    (before, after) = (yaml.safe_load(text)["sources"][0]["tables"] for text in (SOURCES, added))
+    for old, new in zip(before, after, strict=True):
+        names = [column["name"] for column in new["columns"]]
+        if old["name"] != table:
+            assert new == old
+            continue
+        assert names[-2:] == ["mail", "_dlt_load_id"]
+        assert new["columns"][-2] == {"name": "mail", "description": "A: b",
+                                      "config": {"tags": ["pii"]}}  # fmt: skip
+    assert set(SOURCES.splitlines()) <= set(added.splitlines())
+
+
+def test_columns_are_added_to_a_view_before_its_load_id_and_again_beside_them() -> None:
+    sql = "select\n    id,\n\n    -- lineage\n    _dlt_load_id\n\nfrom source\n"
+    once = with_selected(sql, ["mail"])
+    assert once == sql.replace("    -- lineage", "    -- added\n    mail,\n\n    -- lineage")
+    twice = with_selected(once, ["fax"])
+    assert twice is not None
+    assert "    -- added\n    mail,\n    fax,\n\n    -- lineage" in twice
+    assert with_selected("select 1\n", ["mail"]) is None
