@@ -45,8 +45,8 @@ def _flat(value: Any) -> str:
     if isinstance(value, Name):
         return value.name
     if isinstance(value, str):
-        single = '"' in value and "'" not in value  # ruff has the quotes that need no escape
-        return repr(value) if single else json.dumps(value, ensure_ascii=False)
+        quotes = '"' in value and "'" not in value  # ruff has the quotes that need no escape
+        return repr(value) if quotes else json.dumps(value, ensure_ascii=False)
     if isinstance(value, Call | dict | tuple | list):
         opening, closing = _brackets(value)
         inside = ", ".join(f"{label}{_flat(part)}" for label, part in _parts(value))
