@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from ingestion.contract import Column
 from ingestion.declared.cursor import STYLES
@@ -42,12 +42,14 @@ def find_since(
         values = shape.columns[column.name]
         key = shape.keys.get(column.name)
         moments = sorted(map(_moment, filter(None, values)))
-        if len(set(moments)) < FEW or len(moments) < len(values) or not key:
+        soon = datetime.now() + timedelta(days=1)
+        if len(set(moments)) < FEW or len(moments) < len(values) or not key or moments[-1] > soon:
             continue
         tried = _Tried(asker, url, paging, key, moments[len(moments) // 2])
         for name in _names(key, column.name, names):
             if style := tried.style(name, column, str(values[0])):
-                said = f"only what changed is read: {name} really leaves out older {key}"
+                said = f"only what changed is read: {name} really leaves out older {key}; "
+                said += "what is deleted there is not noticed"
                 return Since(column.name, name, style), said
     named = ", ".join(column.name for column in columns)
     return None, f"all of it is read on each load: no parameter filters by {named}"
