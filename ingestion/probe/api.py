@@ -22,6 +22,8 @@ from ingestion.probe.styles import Styles
 
 Tell = Callable[[str], None]
 AS_OBJECTS = ({"_shape": "objects"}, {"format": "json"}, {"f": "json"}, {"_format": "json"})
+LEADS = {"url", "href"}
+ENTRY = LEADS | {"name", "kind", "title", "rel", "description", "method", "type"}
 MOST_LINKS = 200  # of an index; more is a list of something else
 
 
@@ -68,7 +70,7 @@ def _lists(
         first = asker.ask(base, params)
         if openapi.is_description(first.body):
             described = first.body
-        elif _rows_and_params(asker, base, params, first):
+        elif not _entries(first.body) and _rows_and_params(asker, base, params, first):
             said = _by_url(base, openapi.look_for_description(asker, base))
             above, _, last = base.rstrip("/").rpartition("/")
             one = said.get(base.rstrip("/"), Listed(last))
@@ -98,20 +100,26 @@ def _by_url(base: str, description: dict[str, Any] | None) -> dict[str, Listed]:
 
 
 def _links(answer: Answer, base: str) -> list[str]:
-    """The URLs that an index leads to: HAL's `_links`, or names with their URLs."""
+    """The URLs that an index leads to: HAL's `_links`, names with their URLs, OData's entries."""
     body = answer.body
     if isinstance(body, dict):
-        body = body.get("_links", body.get("links", body))
-    values = (
-        list(body.values()) if isinstance(body, dict) else body if isinstance(body, list) else []
-    )
+        body = body.get("_links", body.get("links", _entries(body) or body))
+    values = body.values() if isinstance(body, dict) else body if isinstance(body, list) else ()
     urls = [
         each.get("href", each.get("url")) if isinstance(each, dict) else each for each in values
     ]
-    full = [urljoin(answer.url, str(url).partition("{")[0]) for url in urls if is_url(url)]
+    named = [url for url in urls if is_url(url) or (isinstance(url, str) and _entries(body))]
     top = base.rstrip("/")
+    full = [urljoin(f"{top}/", str(url).partition("{")[0]) for url in named]
     under = [url for url in full if url.startswith(f"{top}/") and url.rstrip("/") != top]
     return list(dict.fromkeys(under))[:MOST_LINKS]
+
+
+def _entries(body: Any) -> list[dict[str, Any]]:
+    """The list in an answer whose objects say nothing but what is called how, and where it is."""
+    at = where_rows_are(body)
+    rows = rows_of(body, at) if at else []
+    return rows if rows and all(row.keys() <= ENTRY and row.keys() & LEADS for row in rows) else []
 
 
 def _look_at(
@@ -136,8 +144,9 @@ def _look_at(
     key = tuple(map(normal, declared_key(first.body)))
     drawn = draw(table, rows, replace(listed.said, key=key or listed.said.key, whole=all_of_them))
     since, why = find_since(asker, url, paging, drawn, names)
+    contract = _with_cursor(drawn.contract, since)
     return Resource(
-        _with_cursor(drawn.contract, since), path, at, paging.paginator, paging.params, since, len(rows), paging.total,
+        contract, path, at, paging.paginator, paging.params, since, len(rows), paging.total,
         [*paging.found, *drawn.found, why], [*paging.doubts, *drawn.doubts],
     )  # fmt: skip
 

@@ -1,11 +1,16 @@
 """The contract of a table, from a sample of its rows."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import combinations
 from typing import Any
 
+import pyarrow as pa
+
+from ingestion.columns import typed
 from ingestion.contract import Column, Contract
-from ingestion.probe.kinds import kind_of
+from ingestion.probe.kinds import Kind, kind_of
 from ingestion.probe.names import LIKELY_ID, PART_OF_KEY, personal, singular
 from ingestion.probe.shapes import Shape, normal, shape_of
 
@@ -69,10 +74,23 @@ def draw(table: str, rows: list[dict[str, Any]], said: Said = NOTHING) -> Drawn:
 
 
 def _column(table: str, name: str, values: list[Any], said: Said, is_key: bool) -> Column:
-    kind = kind_of(name, values, said.types.get(name, ""))
     never_null = is_key or (name in said.required and None not in values)
-    pii = personal(table, name)
-    return Column(name, kind.type, not never_null, digits=kind.digits, zoned=kind.zoned, pii=pii)
+    made = partial(Column, name, nullable=not never_null, pii=personal(table, name))
+    return _held(made, kind_of(name, values, said.types.get(name, "")), values)
+
+
+def _held(made: Callable[..., Column], kind: Kind, values: list[Any]) -> Column:
+    """The column of this kind, if the loader's own judge agrees; there is no 31st of April."""
+    column = made(type=kind.type, digits=kind.digits, zoned=kind.zoned)
+    if kind.type in ("text", "json", "boolean"):
+        return column
+    texts = [str(value) for value in values if value is not None]
+    try:
+        typed(pa.chunked_array([pa.array(texts, pa.string())]), column)
+    except pa.ArrowInvalid:
+        all_text = all(type(value) is str for value in values if value is not None)
+        return made(type="text" if all_text else "json")
+    return column
 
 
 def _child(table: str, lists: list[list[Any] | None]) -> Contract | None:
@@ -88,7 +106,7 @@ def _child(table: str, lists: list[list[Any] | None]) -> Contract | None:
         )
     if all(isinstance(item, SCALAR) for item in items):
         kind = kind_of("value", items)
-        column = Column("value", kind.type, True, digits=kind.digits, zoned=kind.zoned)
+        column = _held(partial(Column, "value", nullable=True), kind, items)
         return Contract(table, (), (column,), unknown="evolve")
     return None
 

@@ -19,7 +19,7 @@ from ingestion.probe.names import LIKELY_ID
 from ingestion.probe.shapes import normal
 
 FORMATS = re.compile(rf"\.({'|'.join(SUFFIXES)})(\.\w+)?$")
-NUMBERED = re.compile(r"[-_.]?\d[\d\-_.T]*$")  # orders_2024-01, orders-000
+NUMBERED = re.compile(r"([-_.]?)\d[\d\-_.T]*$")  # orders_2024-01, orders-000
 PLAIN_NUMBER = re.compile(r"-?(0|[1-9]\d{0,17})(\.\d+)?")
 TRUTH = {"true", "false"}
 ALL_OF_IT = 200_000_000  # bytes of a table, up to which every row is looked at
@@ -54,7 +54,7 @@ def _patterns(base: str) -> tuple[str, ...]:
     found: dict[str, list[str]] = {}
     for name in names:
         if end := FORMATS.search(name):
-            stem = NUMBERED.sub("*", name.removesuffix(end.group()))
+            stem = NUMBERED.sub(r"\1[0-9]*", name.removesuffix(end.group()))
             found.setdefault(stem + end.group(), []).append(name)
     if not found:
         raise SourceFailed(f"{base}: no files there that end in {', '.join(SUFFIXES)}.")
@@ -62,7 +62,7 @@ def _patterns(base: str) -> tuple[str, ...]:
 
 
 def _look_at(base: str, pattern: str, sample: int) -> Resource:
-    stem = FORMATS.sub("", pattern.rpartition("/")[2]).replace("*", "")
+    stem = FORMATS.sub("", pattern.rpartition("/")[2]).replace("[0-9]*", "0").replace("*", "")
     table = normal(NUMBERED.sub("", stem) or stem).strip("_") or "rows"
     params: dict[str, Any] = {"delimiter": "\t"} if ".tsv" in pattern else {}
     files, path = fsspec.url_to_fs(f"{base}/{pattern}")

@@ -179,3 +179,9 @@ def test_bare_lists_are_asked_for_as_objects(habits: Habits) -> None:
     finally:
         habits.answer = original  # type: ignore[method-assign]
     assert (found.rows, found.params, found.contract.key) == ("rows", {"_shape": "objects"}, ("n",))
+
+
+def test_entries_of_an_index_lead_to_their_lists(habits: Habits) -> None:
+    entries = [{"name": name, "kind": "EntitySet", "url": name} for name in ("tickets", "agents")]
+    habits.files["/odata"] = {"@odata.context": "x", "value": entries}
+    assert set(look(f"{habits.url}/odata")) == {"tickets", "agents"}

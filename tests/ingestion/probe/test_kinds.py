@@ -97,3 +97,8 @@ def test_objects_are_columns_lists_are_tables_and_only_the_key_is_never_null() -
     assert [child.table for child in found.nested()] == [
         "orders__tags", "orders__lines", "orders__lines__parts"]  # fmt: skip
     assert [c.name for c in found.children[0][1].columns] == ["value"]
+
+
+def test_the_loader_has_the_last_word_on_a_type() -> None:
+    columns = draw("logs", rows(day=["2024-04-31"] * 9, at=["0000-00-00 00:00:00"] * 9)).contract
+    assert [column.type for column in columns.columns] == ["text", "text"]
