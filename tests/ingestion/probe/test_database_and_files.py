@@ -96,5 +96,6 @@ def test_files_that_differ_by_a_number_are_one_table(tmp_path: Path) -> None:
     assert types(stock) == {"sku": "text", "n": "whole", "x": "float"}
     assert types(events) == {"id": "whole", "in__b": "whole"}
     assert [child.table for child in events.contract.nested()] == ["events__l"]
+    (tmp_path / "empty").mkdir()
     with pytest.raises(SourceFailed, match="no files"):
-        look_at_files(Wish(str(tmp_path / "none")), lambda said: None)
+        look_at_files(Wish(str(tmp_path / "empty")), lambda said: None)
