@@ -7,12 +7,11 @@ from urllib.parse import parse_qsl, urljoin, urlsplit, urlunsplit
 
 from requests.auth import AuthBase
 
-from ingestion.contract import Contract
 from ingestion.errors import SourceFailed, WrongSetting
 from ingestion.probe import openapi
 from ingestion.probe.asking import Answer, Asker
 from ingestion.probe.contracts import draw
-from ingestion.probe.found import Found, Resource, Since, Wish
+from ingestion.probe.found import Found, Resource, Wish
 from ingestion.probe.openapi import Listed
 from ingestion.probe.paging import Paging, declared_key, is_url, rows_of, where_rows_are
 from ingestion.probe.sample import sample
@@ -144,19 +143,10 @@ def _look_at(
     key = tuple(map(normal, declared_key(first.body)))
     drawn = draw(table, rows, replace(listed.said, key=key or listed.said.key, whole=all_of_them))
     since, why = find_since(asker, url, paging, drawn, names)
-    contract = _with_cursor(drawn.contract, since)
     return Resource(
-        contract, path, at, paging.paginator, paging.params, since, len(rows), paging.total,
+        drawn.contract, path, at, paging.paginator, paging.params, since, len(rows), paging.total,
         [*paging.found, *drawn.found, why], [*paging.doubts, *drawn.doubts],
     )  # fmt: skip
-
-
-def _with_cursor(contract: Contract, since: Since | None) -> Contract:
-    """The contract, in which the cursor may not lie in the future: one such row would stop it."""
-    if since is None:
-        return contract
-    columns = (replace(each, until_now=each.name == since.column) for each in contract.columns)
-    return replace(contract, columns=tuple(columns))
 
 
 def _rows_and_params(

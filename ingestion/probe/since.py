@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from ingestion.contract import Column
 from ingestion.declared.cursor import STYLES
@@ -42,8 +42,7 @@ def find_since(
         values = shape.columns[column.name]
         key = shape.keys.get(column.name)
         moments = sorted(map(_moment, filter(None, values)))
-        soon = datetime.now() + timedelta(days=1)
-        if len(set(moments)) < FEW or len(moments) < len(values) or not key or moments[-1] > soon:
+        if len(set(moments)) < FEW or len(moments) < len(values) or not key:
             continue
         tried = _Tried(asker, url, paging, key, moments[len(moments) // 2])
         for name in _names(key, column.name, names):

@@ -112,8 +112,6 @@ def _column(column: "Column") -> Call:
         named["digits"] = column.digits
     if column.zoned:
         named["zoned"] = True
-    if column.until_now:
-        named["until_now"] = True
     if column.pii:
         named["pii"] = True
     return Call("Column", (column.name, column.type), named)

@@ -71,9 +71,10 @@ def sync_sources(settings: Settings, name: str | None, check: bool) -> None:
     for each, source in known.items():
         if name in (None, each):
             said = _said(models, each)
-            slips += list(_compare(each, source, said, graph))
+            found = list(_compare(each, source, said, graph))
             if not check:
-                _add(settings.root, said, [slip for slip in slips if slip.added])
+                _add(settings.root, said, [slip for slip in found if slip.added])
+            slips += found
     for slip in slips:
         click.echo(f"{'+' if slip.added else '!'} {slip}")
     left = [slip for slip in slips if check or not slip.added]

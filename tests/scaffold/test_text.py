@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
+from ingestion.contract import Column, Contract
+from ingestion.probe.found import Found, Resource, Since
 from orchestration.scaffold.editing import with_columns, with_selected
 from orchestration.scaffold.python_code import Call, Name, code
+from orchestration.scaffold.rendering import render
 from orchestration.settings import ROOT
 
 VALUES: list[Any] = [
@@ -20,13 +23,43 @@ VALUES: list[Any] = [
 ]  # fmt: skip
 
 
-def test_ruff_finds_nothing_to_change() -> None:
-    text = "\n".join(f"value = {code(value, 0, 8)}" for value in VALUES) + "\n"
+def ruff(text: str, *args: str, name: str = "x.py") -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "ruff", "format", "--diff", "--stdin-filename", "x.py", "-"],
+        [sys.executable, "-m", "ruff", *args, "--stdin-filename", name, "-"],
         input=text, cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_ruff_finds_nothing_to_change() -> None:
+    text = "\n".join(f"value = {code(value, 0, 8)}" for value in VALUES) + "\n"
+    ruff(text, "format", "--diff")
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "url"),
+    [("sql", "shop.orders", "postgresql://me@host/db"), ("files", "orders_*.tsv", "s3://bucket/x")],
+)
+def test_tables_and_files_are_written_as_sources_that_can_be_made(
+    kind: str, path: str, url: str
+) -> None:
+    columns = (Column("id", "whole"), Column("at", "timestamp"))
+    contract = Contract("orders", ("id",), columns, unknown="evolve")
+    since = Since("at", "", "timestamp") if kind == "sql" else None
+    params = {"delimiter": "\t"} if kind == "files" else {}
+    resource = Resource(contract, path, since=since, params=params)
+    secrets = {"password": "password"} if kind == "sql" else {}
+    files = render("shop", Found(kind, url, [resource], secrets=secrets))
+    texts = [files[f"ingestion/sources/shop/{name}"] for name in ("contract.py", "__init__.py")]
+    for text in texts:
+        ruff(text, "format", "--diff", name="ingestion/sources/shop/x.py")
+    made: dict[str, Any] = {}
+    for text in texts:
+        here = [line for line in text.splitlines() if "sources.shop.contract" not in line]
+        exec("\n".join(here), made)  # noqa: S102 - our own text
+    (place,) = made["TABLES" if kind == "sql" else "FILES"]
+    assert place.contract == contract
+    assert "shop" in made
 
 
 SOURCES = """\
