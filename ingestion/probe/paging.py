@@ -21,31 +21,14 @@ from ingestion.probe.asking import Answer, Asker
 Row = dict[str, Any]
 Params = dict[str, Any]
 
-SIZES = ("limit", "page_size", "per_page", "pageSize", "size", "_limit", "_size", "_per_page",
-         "$top", "perPage", "max_results", "maxResults", "results_per_page", "take", "rows", "top",
-         "page[size]", "page[limit]", "pagesize", "first", "count")  # fmt: skip
-PAGES = ("page", "_page", "page_number", "pageNumber", "page[number]", "p", "pageno", "pageIndex",
-         "page_index", "currentPage")  # fmt: skip
-OFFSETS = ("offset", "skip", "_start", "$skip", "start", "startIndex", "start_index",
-           "page[offset]", "from", "_offset", "first")  # fmt: skip
-CURSORS = ("cursor", "next", "after", "page_token", "pageToken", "next_token", "nextToken",
-           "next_page_token", "next_cursor", "nextCursor", "token", "_next", "start_cursor",
-           "marker", "continuation", "continuation_token", "continuationToken", "page_cursor",
-           "page[cursor]", "page[after]", "starting_after", "start_after", "since_id", "last_id",
-           "scroll_id", "page", "_page", "offset", "key", "bookmark")  # fmt: skip
-LAST_ROWS = ("starting_after", "after", "start_after", "after_id", "since_id", "last_id", "cursor")
-NEXT_KEYS = ("next", "nextlink", "next_link", "next_url", "nexturl", "next_page", "nextpage",
-             "next_page_url", "nextpageurl", "@odata.nextlink", "odata.nextlink", "next_cursor",
-             "nextcursor", "next_token", "nexttoken", "next_page_token", "nextpagetoken", "cursor",
-             "end_cursor", "endcursor", "after", "continuation", "continuation_token",
-             "continuationtoken", "bookmark", "marker", "scroll_id")  # fmt: skip
-TOTALS = ("total", "count", "total_count", "totalcount", "total_results", "totalresults",
-          "@odata.count", "odata.count", "total_items", "totalitems", "total_rows", "recordcount",
-          "filtered_table_rows_count", "items", "totalelements", "numfound")  # fmt: skip
+# in small letters, without underscores and OData's mark
+NEXT_KEYS = ("next", "nextlink", "nexturl", "nextpage", "nextpageurl", "nextcursor", "nexttoken",
+             "nextpagetoken", "cursor", "endcursor", "after", "continuation", "continuationtoken",
+             "bookmark", "marker", "scrollid")  # fmt: skip
+TOTALS = ("total", "count", "totalcount", "totalresults", "totalitems", "totalrows", "recordcount",
+          "filteredtablerowscount", "items", "totalelements", "numfound")  # fmt: skip
 PRIMARY_KEYS = ("primary_keys", "primary_key", "primaryKey", "pks")
 TOTAL_HEADERS = ("x-total-count", "x-total", "total-count", "x-total-results")
-LARGEST_PAGES = (10_000, 5_000, 2_000, 1_000, 500, 200, 100)
-HEAVIEST = 16_000_000  # bytes of one page
 SMALL = 3
 
 
@@ -112,8 +95,12 @@ def total_of(answer: Answer) -> int | None:
     of = answer.headers.get("content-range", "").rpartition("/")[2]
     if of.isdigit():
         return int(of)
-    places = [value for key, value in _leaves(answer.body, ()) if key[-1].lower() in TOTALS]
+    places = [value for key, value in _leaves(answer.body, ()) if _plain(key[-1]) in TOTALS]
     return next((n for n in places if isinstance(n, int) and not isinstance(n, bool)), None)
+
+
+def _plain(key: str) -> str:
+    return key.lower().replace("_", "").removeprefix("@").removeprefix("odata.")
 
 
 def _step(key: str) -> str:
@@ -134,9 +121,9 @@ def next_in(body: Any) -> Iterator[tuple[str, Any]]:
     """What may point at the next page: the JSONPath and the value, URLs before cursors."""
     found = [
         (".".join(map(_step, path)), value) for path, value in _leaves(body, ())
-        if path[-1].lower() in NEXT_KEYS
+        if _plain(path[-1]) in NEXT_KEYS
         or (len(path) > 1 and path[-1] in NEXT_PAGE_DICT_KEY_PATTERNS
-            and path[-2].lower() in NEXT_KEYS)
+            and _plain(path[-2]) in NEXT_KEYS)
     ]  # fmt: skip
     return iter(sorted(found, key=lambda each: not is_url(each[1])))
 

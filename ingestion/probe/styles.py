@@ -11,13 +11,6 @@ from dlt.sources.helpers.rest_client.detector import find_total_pages_path
 
 from ingestion.probe.asking import Answer, Asker
 from ingestion.probe.paging import (
-    CURSORS,
-    HEAVIEST,
-    LARGEST_PAGES,
-    LAST_ROWS,
-    OFFSETS,
-    PAGES,
-    SIZES,
     SMALL,
     Paging,
     Params,
@@ -29,6 +22,21 @@ from ingestion.probe.paging import (
     total_of,
 )
 
+SIZES = ("limit", "page_size", "per_page", "pageSize", "size", "_limit", "_size", "_per_page",
+         "$top", "perPage", "max_results", "maxResults", "results_per_page", "take", "rows", "top",
+         "page[size]", "page[limit]", "pagesize", "first", "count")  # fmt: skip
+PAGES = ("page", "_page", "page_number", "pageNumber", "page[number]", "p", "pageno", "pageIndex",
+         "page_index", "currentPage")  # fmt: skip
+OFFSETS = ("offset", "skip", "_start", "$skip", "start", "startIndex", "start_index",
+           "page[offset]", "from", "_offset", "first")  # fmt: skip
+CURSORS = ("cursor", "next", "after", "page_token", "pageToken", "next_token", "nextToken",
+           "next_page_token", "next_cursor", "nextCursor", "token", "_next", "start_cursor",
+           "marker", "continuation", "continuation_token", "continuationToken", "page_cursor",
+           "page[cursor]", "page[after]", "starting_after", "start_after", "since_id", "last_id",
+           "scroll_id", "page", "_page", "offset", "key", "bookmark")  # fmt: skip
+LAST_ROWS = ("starting_after", "after", "start_after", "after_id", "since_id", "last_id", "cursor")
+LARGEST_PAGES = (10_000, 5_000, 2_000, 1_000, 500, 200, 100)
+HEAVIEST = 16_000_000  # bytes of one page
 FAR = 1_000_000  # a page that nobody has
 PATIENT = 20.0  # seconds for one page
 MODEST = 100  # rows of a page, where no more than that could be proven
@@ -52,16 +60,10 @@ class Styles:
         names: Iterable[str] | None,
         known: list[Paging],
     ) -> None:
-        """One endpoint, whose rows lie at `rows` of its `first` answer.
+        """One endpoint, whose rows lie at `rows` of its `first` answer, without any paging.
 
-        Args:
-            asker: who asks.
-            url: the endpoint.
-            params: what every request carries.
-            rows: the JSONPath of the list.
-            first: the answer without any paging.
-            names: the query parameters it is said to take; None where nobody says.
-            known: how other endpoints of the same API are read; their words are tried first.
+        `names` are the parameters that it is said to take, None where nobody says; `known` is how
+        other endpoints of the API are read, whose words are tried first.
         """
         self._asker, self._url, self._params, self._rows = asker, url, params, rows
         self._first = first

@@ -32,11 +32,3 @@ def check_name(name: str, sources: list[str]) -> None:
             f"There is a source {name!r} already: give another name, --force to write its files "
             "anew, or `ecluse sync` to bring them up to date."
         )
-
-
-def singular(word: str) -> str:
-    """The word for one of them, as far as a rule of thumb goes."""
-    for plural, one in (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh")):
-        if word.endswith(plural):
-            return word.removesuffix(plural) + one
-    return word if word.endswith(("ss", "us", "is")) else word.removesuffix("s")

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestration.scaffold.names import RESERVED, VAGUE, singular
+from ingestion.probe.names import singular
+from orchestration.scaffold.names import RESERVED, VAGUE
 
 if TYPE_CHECKING:
     from ingestion.contract import Column, Contract
