@@ -9,7 +9,7 @@ from requests.auth import AuthBase
 
 from ingestion.errors import SourceFailed, WrongSetting
 from ingestion.probe import openapi
-from ingestion.probe.asking import Answer, Asker
+from ingestion.probe.asking import Answer, Asker, NoMoreRequests
 from ingestion.probe.contracts import draw
 from ingestion.probe.found import Found, Resource, Wish
 from ingestion.probe.openapi import Listed
@@ -43,7 +43,12 @@ def look_at_api(wish: Wish, auth: AuthBase | None, tell: Tell) -> Found:
     for each in listed:
         tell(each.path)
         table = tables[each.path]
-        resource = _look_at(asker, base, params, each, table, known, wish.sample)
+        try:
+            resource = _look_at(asker, base, params, each, table, known, wish.sample)
+        except NoMoreRequests as error:
+            if not found.resources:
+                raise
+            resource = f"{each.path}: not looked at to the end: {error}"
         if isinstance(resource, Resource):
             found.resources.append(resource)
         else:

@@ -19,6 +19,10 @@ BUSY = (429, 500, 502, 503, 504)
 AUTH_WORDS = "bearer, api_key:NAME, api_key:NAME:query, basic or oauth2:TOKEN_URL"
 
 
+class NoMoreRequests(WrongSetting):
+    """As many as allowed were made."""
+
+
 class Number(str):
     """A number of the JSON, in the words of the API: as a float it would lose some of them."""
 
@@ -53,7 +57,7 @@ class Asker:
         self._session.mount("https://", HTTPAdapter(max_retries=retry))
         self._session.auth = auth
         self._session.headers["Accept"] = "application/json, */*;q=0.5"
-        self._limit = limit
+        self.limit = limit
         self._tell = tell
         self._known: dict[str, Answer] = {}
         self.asked = 0
@@ -71,9 +75,9 @@ class Asker:
         return self._known[prepared]
 
     def _ask(self, url: str) -> Answer:
-        if self.asked >= self._limit:
-            raise WrongSetting(
-                f"{self._limit} requests were not enough to know this API: raise --requests, "
+        if self.asked >= self.limit:
+            raise NoMoreRequests(
+                f"{self.limit} requests were not enough to know this API: raise --requests, "
                 "or name what you want by --resource."
             )
         self.asked += 1

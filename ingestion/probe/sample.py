@@ -13,16 +13,16 @@ def sample(asker: Asker, url: str, paging: Paging, wanted: int) -> tuple[list[Ro
     """Some `wanted` rows, of pages all over where pages have numbers; and whether it is all."""
     first = asker.ask(url, paging.params | _at(paging, 0))
     rows = rows_of(first.body, paging.rows)
-    step = len(rows)
+    step, most = len(rows), max(asker.limit // 10, 3)  # other tables want to be looked at too
     pages = -(-paging.total // step) if paging.total and step else 0
     if paging.paginator["type"] in ("page_number", "offset") and pages:
-        numbers = _spread(pages, max(wanted // step, 3))
+        numbers = _spread(pages, min(max(wanted // step, 3), most))
         for number in numbers:
             answer = asker.ask(url, paging.params | _at(paging, number))
             rows += rows_of(answer.body, paging.rows)
         return rows, len(numbers) == pages - 1
     answer, number, previous = first, 0, rows[:]
-    while len(rows) < wanted:
+    while len(rows) < wanted and number < most:
         number += 1
         following = _next(asker, url, paging, answer, number)
         found = rows_of(following.body, paging.rows) if following else []

@@ -10,17 +10,7 @@ from dlt.common import jsonpath
 from dlt.sources.helpers.rest_client.detector import find_total_pages_path
 
 from ingestion.probe.asking import Answer, Asker
-from ingestion.probe.paging import (
-    SMALL,
-    Paging,
-    Params,
-    Row,
-    brings_others,
-    is_url,
-    next_in,
-    rows_of,
-    total_of,
-)
+from ingestion.probe.paging import SMALL, Paging, brings_others, is_url, next_in, rows_of, total_of
 
 SIZES = ("limit", "page_size", "per_page", "pageSize", "size", "_limit", "_size", "_per_page",
          "$top", "perPage", "max_results", "maxResults", "results_per_page", "take", "rows", "top",
@@ -44,7 +34,8 @@ ROUND = {10, 20, 25, 30, 40, 50, 60, 100, 200, 250, 300, 500, 1_000, 2_000, 5_00
 HUGE = 4_000_000  # bytes; an answer that is not asked for forty times
 MORE = ("has_more", "hasMore", "more", "has_next", "hasNext")
 
-Guess = Callable[[], dict[str, Any] | None]
+Words = dict[str, Any]
+Guess = Callable[[], Words | None]
 
 
 class Styles:
@@ -54,7 +45,7 @@ class Styles:
         self,
         asker: Asker,
         url: str,
-        params: Params,
+        params: Words,
         rows: str,
         first: Answer,
         names: Iterable[str] | None,
@@ -92,15 +83,15 @@ class Styles:
         self._try_the_end(paging)
         return paging
 
-    def _ask(self, more: Params) -> Answer:
+    def _ask(self, more: Words) -> Answer:
         return self._asker.ask(self._url, {**self._params, **more})
 
-    def _others(self, more: Params) -> bool:
+    def _others(self, more: Words) -> bool:
         return brings_others(
             self._asker, self._url, {**self._params, **more}, self._rows, self._small
         )
 
-    def _begins_the_same(self, more: Params) -> bool:
+    def _begins_the_same(self, more: Words) -> bool:
         found = rows_of(self._ask(more).body, self._rows)
         return bool(found) and found == self._of_first[: len(found)]
 
@@ -148,13 +139,13 @@ class Styles:
         others = brings_others(self._asker, url, {}, self._rows, self._small)
         return style if others else None
 
-    def _cursor(self, path: str, value: Any, sized: Params) -> dict[str, Any] | None:
+    def _cursor(self, path: str, value: Any, sized: Words) -> dict[str, Any] | None:
         for name in self._candidates(CURSORS, "cursor_param"):
             if self._others({**sized, name: value}):
                 return {"type": "cursor", "cursor_path": path, "cursor_param": name}
         return None
 
-    def _last_row(self, body: Any, last: Row, sized: Params) -> dict[str, Any] | None:
+    def _last_row(self, body: Any, last: Words, sized: Words) -> dict[str, Any] | None:
         more = next((name for name in MORE if isinstance(body, dict) and name in body), None)
         at = f"{'$' if self._rows == '$' else self._rows}[-1].id"
         for name in self._candidates(LAST_ROWS, "cursor_param"):
@@ -165,7 +156,7 @@ class Styles:
                 return {"type": "cursor", "cursor_path": at, "cursor_param": name, **end}
         return None
 
-    def _page_number(self, sized: Params) -> dict[str, Any] | None:
+    def _page_number(self, sized: Words) -> dict[str, Any] | None:
         for name in self._candidates(PAGES, "page_param"):
             if not self._others({**sized, name: 2}):
                 continue
@@ -177,7 +168,7 @@ class Styles:
                     break
         return None
 
-    def _offset(self, step: int, sized: Params) -> dict[str, Any] | None:
+    def _offset(self, step: int, sized: Words) -> dict[str, Any] | None:
         for name in self._candidates(OFFSETS, "offset_param") if step else ():
             if name != self._size and self._others({**sized, name: step}) \
                     and self._begins_the_same({**sized, name: 0}):  # fmt: skip

@@ -185,3 +185,17 @@ def test_entries_of_an_index_lead_to_their_lists(habits: Habits) -> None:
     entries = [{"name": name, "kind": "EntitySet", "url": name} for name in ("tickets", "agents")]
     habits.files["/odata"] = {"@odata.context": "x", "value": entries}
     assert set(look(f"{habits.url}/odata")) == {"tickets", "agents"}
+
+
+def test_when_requests_are_used_up_the_rest_is_named_and_what_is_known_is_kept(
+    habits: Habits,
+) -> None:
+    found = look_at_api(Wish(f"{habits.url}/github", requests=30), None, lambda said: None)
+    assert [each.path for each in found.resources] == ["tickets"]
+    assert [doubt.partition(":")[0] for doubt in found.doubts] == ["agents", "readings"]
+
+
+def test_the_sample_of_one_table_leaves_requests_for_the_others(habits: Habits) -> None:
+    readings = look(f"{habits.url}/django/readings", requests=60)["readings"]
+    assert readings.sampled == 350  # seven pages of fifty
+    assert readings.total == 400
