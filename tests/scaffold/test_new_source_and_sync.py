@@ -18,8 +18,8 @@ from tests.newcomer import copy_project, ecluse
 
 pytestmark = pytest.mark.slow
 
-NAME = "help_desk"
-SECRET = {"SOURCES__HELP_DESK__API_TOKEN": "opensesame"}
+NAME = "ticket_office"
+SECRET = {"SOURCES__TICKET_OFFICE__API_TOKEN": "opensesame"}
 
 
 @pytest.fixture(scope="module")
@@ -40,17 +40,20 @@ def desk(server: Warehouse) -> Warehouse:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project whose only source is to come: a run of it takes seconds."""
     root = copy_project(tmp_path_factory.mktemp("desk") / "clone")
-    shutil.rmtree(root / "ingestion" / "sources" / "jaffle_shop")
-    for folder in ("staging/jaffle_shop", "intermediate"):
-        shutil.rmtree(root / "dbt_project" / "models" / folder)
+    models = root / "dbt_project" / "models"
+    for folder in (root / "ingestion" / "sources", models / "staging"):
+        for source in folder.iterdir():
+            if source.is_dir():
+                shutil.rmtree(source)
+    shutil.rmtree(models / "intermediate")
     for path in (root / "dbt_project" / "tests").glob("*.sql"):
         path.unlink()
-    marts = root / "dbt_project" / "models" / "marts"
+    marts = models / "marts"
     shutil.rmtree(marts)
     marts.mkdir()
     marts.joinpath("tickets.sql").write_text(
         "select cast(ticket_id as integer) as ticket_id, status from "
-        "{{ ref('stg_help_desk__tickets') }}\n"
+        "{{ ref('stg_ticket_office__tickets') }}\n"
     )
     marts.joinpath("_tickets.yml").write_text(
         "models: [{name: tickets, columns: [{name: ticket_id, data_type: integer},"
@@ -66,7 +69,7 @@ def written(project: Path, api: Habits) -> Path:
     assert done.returncode == 0, done.stderr
     assert "tickets (tickets): 16 columns, 2 nested lists, from 730 rows" in done.stdout
     assert "? taken for personal data, and masked: customer__name, customer__email" in done.stdout
-    assert "ecluse ingest help_desk" in done.stdout
+    assert "ecluse ingest ticket_office" in done.stdout
     return project
 
 
@@ -122,7 +125,7 @@ def test_sync_finds_what_drifted_and_adds_what_is_new(loaded: Path) -> None:
     assert "new, not in sources.yml and its staging view" in _check(loaded, 3)
     done = ecluse(loaded, "sync", NAME)
     assert done.returncode == 0, done.stderr
-    assert "In step: help_desk" in _check(loaded, 0)
+    assert "In step: ticket_office" in _check(loaded, 0)
     sql = (loaded / f"dbt_project/models/staging/{NAME}/stg_{NAME}__tickets.sql").read_text()
     assert "        -- added\n        channel,\n" in sql
 
@@ -134,7 +137,7 @@ def test_all_of_it_is_built_published_and_exact(loaded: Path, api: Habits, desk:
     wanted = api.tables["tickets"]
     found = query(desk, "select ticket_id, ticket_code, status, price, fee, score, urgent, due, "
                   "customer_email, customer_address_city, channel, zip, updated_at "
-                  "from staging.stg_help_desk__tickets order by ticket_id")  # fmt: skip
+                  "from staging.stg_ticket_office__tickets order by ticket_id")  # fmt: skip
     assert [_plain(row) for row in found] == [
         (t["id"], t["ticketCode"], t["status"], float(t["price"]), float(t["fee"]), t["score"],
          t["urgent"], t["due"], t["customer"]["email"],
@@ -143,13 +146,13 @@ def test_all_of_it_is_built_published_and_exact(loaded: Path, api: Habits, desk:
         for t in wanted
     ]  # fmt: skip
     lines = query(desk, "select ticket_id, list_position, sku, quantity from "
-                  "staging.stg_help_desk__ticket_lines order by 1, 2")  # fmt: skip
+                  "staging.stg_ticket_office__ticket_lines order by 1, 2")  # fmt: skip
     assert lines == [(t["id"], n, line["sku"], line["quantity"])
                      for t in wanted for n, line in enumerate(t["lines"])]  # fmt: skip
-    tags = query(desk, "select count(*) from staging.stg_help_desk__ticket_tags")
+    tags = query(desk, "select count(*) from staging.stg_ticket_office__ticket_tags")
     assert tags == [(sum(len(t["tags"]) for t in wanted),)]
     different = {json.dumps(row, sort_keys=True) for row in api.tables["readings"]}
-    readings = query(desk, "select count(*) from staging.stg_help_desk__readings")
+    readings = query(desk, "select count(*) from staging.stg_ticket_office__readings")
     assert readings == [(len(different),)]
     assert query(desk, "select count(*) from marts.tickets") == [(len(wanted),)]
 
@@ -163,9 +166,10 @@ def test_a_column_that_is_gone_breaks_the_models_that_are_named(
     said = _check(loaded, 3)
     contract.write_text(kept)
     assert (
-        "tickets.status: text in raw, bigint by the contract; breaks stg_help_desk__tickets" in said
+        "tickets.status: text in raw, bigint by the contract; breaks stg_ticket_office__tickets"
+        in said
     )
-    assert "tickets" in said.partition("breaks stg_help_desk__tickets, ")[2]
+    assert "tickets" in said.partition("breaks stg_ticket_office__tickets, ")[2]
 
 
 def _check(root: Path, code: int) -> str:

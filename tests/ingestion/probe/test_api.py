@@ -127,13 +127,13 @@ def test_who_must_say_who_asks_is_told_how(habits: Habits, monkeypatch: pytest.M
     with pytest.raises(SourceFailed, match="--auth bearer"):
         look(f"{habits.url}/github")
     login = parse_auth("bearer")
-    with pytest.raises(WrongSetting, match="SOURCES__HELP_DESK__API_TOKEN"):
-        make_auth(login, "help_desk")
-    monkeypatch.setenv("SOURCES__HELP_DESK__API_TOKEN", "opensesame")
-    assert look(f"{habits.url}/github/agents", auth=make_auth(login, "help_desk"))
-    monkeypatch.setenv("SOURCES__HELP_DESK__API_TOKEN", "wrong")
+    with pytest.raises(WrongSetting, match="SOURCES__TICKET_OFFICE__API_TOKEN"):
+        make_auth(login, "ticket_office")
+    monkeypatch.setenv("SOURCES__TICKET_OFFICE__API_TOKEN", "opensesame")
+    assert look(f"{habits.url}/github/agents", auth=make_auth(login, "ticket_office"))
+    monkeypatch.setenv("SOURCES__TICKET_OFFICE__API_TOKEN", "wrong")
     with pytest.raises(SourceFailed, match="to our credentials"):
-        look(f"{habits.url}/github", auth=make_auth(login, "help_desk"))
+        look(f"{habits.url}/github", auth=make_auth(login, "ticket_office"))
 
 
 @pytest.mark.parametrize("words", ["token", "bearer:abc", "api_key:X:body", "oauth2"])
