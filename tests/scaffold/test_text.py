@@ -14,7 +14,9 @@ from ingestion.probe.found import Found, Resource, Since
 from orchestration.scaffold.editing import with_columns, with_selected
 from orchestration.scaffold.python_code import Call, Name, code
 from orchestration.scaffold.rendering import render
-from orchestration.settings import ROOT
+from orchestration.scaffold.sync import OutOfStep, sync_sources
+from orchestration.settings import ROOT, load_settings
+from tests.newcomer import copy_project
 
 VALUES: list[Any] = [
     ("a",), (Name("ORDERS"), "b"), {"type": "offset", "limit": 500, "total_path": None},
@@ -109,3 +111,28 @@ def test_columns_are_added_to_a_view_before_its_load_id_and_again_beside_them() 
     assert twice is not None
     assert "    -- added\n    mail,\n    fax,\n\n    -- lineage" in twice
     assert with_selected("select 1\n", ["mail"]) is None
+
+
+def test_the_sources_of_this_project_are_in_step(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sync_sources(load_settings({}, copy_project(tmp_path / "clone")), None, check=True)
+    assert capsys.readouterr().out.startswith("In step: ")
+
+
+def test_a_column_that_no_file_knows_is_out_of_step(tmp_path: Path) -> None:
+    root = copy_project(tmp_path / "clone")
+    staging = root / "dbt_project" / "models" / "staging" / "jaffle_shop"
+    yml = staging / "_jaffle_shop__sources.yml"
+    kept = yml.read_text()
+    yml.write_text(kept.replace("          - {name: sku, description: The product sold.}\n", "", 1))
+    with pytest.raises(OutOfStep, match="1 columns"):
+        sync_sources(load_settings({}, root), "jaffle_shop", check=True)
+    sync_sources(load_settings({}, root), None, check=False)
+    assert '- {name: sku, description: "`sku` as sent."}' in yml.read_text()
+    sync_sources(load_settings({}, root), None, check=True)
+    yml.write_text(
+        kept.replace("{name: sku, d", "{name: gone, description: x}\n          - {name: sku, d", 1)
+    )
+    with pytest.raises(OutOfStep):
+        sync_sources(load_settings({}, root), None, check=False)
