@@ -12,17 +12,20 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import WithJsonSchema
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
-from ingestion.demo_api import models
+from ingestion.demo_api import desk_api, models
 from ingestion.demo_api.broken import KINDS
+from ingestion.demo_api.desk import Desk
 from ingestion.demo_api.faults import FaultError, Faults
-from ingestion.demo_api.page import API_PATH, PIECE, Page
+from ingestion.demo_api.page import API_PATH, DESK_PATH, PIECE, Page
 from ingestion.demo_api.shop import ENDPOINTS, Days, Shop
 
 _ASSETS = "/docs/assets"
 _ABOUT = """A shop to load data from: the contract of the public Jaffle Shop API.
 
 Lists are bare JSON arrays. A `Link` header with `rel="next"` leads to the next page; the last page
-has none. Numbers are strings, money is in whole cents, times have no zone."""
+has none. Numbers are strings, money is in whole cents, times have no zone.
+
+The help desk has other habits: a bearer token, a cursor in an envelope, JSON numbers, UTC."""
 
 PageNumber = Annotated[int, Query(ge=1, description="From 1; a page beyond the last is empty.")]
 PageSize = Annotated[int, Query(ge=1, description="Rows in a page; there is no upper limit.")]
@@ -39,6 +42,8 @@ def create_app(shop: Shop, faults: Faults) -> FastAPI:
     app.openapi_version = "3.0.3"
     app.include_router(_front(shop))
     app.include_router(_lists(shop, faults), prefix=API_PATH, tags=["shop"])
+    desk = desk_api.make_router(Desk(shop), faults)
+    app.include_router(desk, prefix=DESK_PATH, tags=["support"])
     app.include_router(_fault_desk(faults), prefix="/faults", tags=["faults"])
     app.mount(_ASSETS, StaticFiles(directory=_swagger_folder()), name="assets")
     return app
@@ -49,7 +54,13 @@ def _front(shop: Shop) -> APIRouter:
 
     @router.get("/")
     def about() -> dict[str, str]:
-        return {"about": shop.about, "api": API_PATH, "docs": "/docs", "faults": "/faults"}
+        return {
+            "about": shop.about,
+            "api": API_PATH,
+            "support": DESK_PATH,
+            "docs": "/docs",
+            "faults": "/faults",
+        }
 
     @router.get("/docs")
     def docs() -> HTMLResponse:

@@ -11,6 +11,7 @@ NUMBERS = {
     "products": ("price",),
     "stores": ("tax_rate",),
     "supplies": ("cost",),
+    "tickets": ("refund", "satisfaction"),
 }
 TEXTS = {
     "customers": ("name", "id"),
@@ -19,6 +20,7 @@ TEXTS = {
     "products": ("name", "sku", "type", "description"),
     "stores": ("name", "id", "opened_at"),
     "supplies": ("name", "id", "sku"),
+    "tickets": ("status", "id", "order_id", "topic", "created_at", "updated_at"),
 }
 
 

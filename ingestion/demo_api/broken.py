@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.types import Receive, Scope, Send
 
 from ingestion.demo_api import bad_rows
-from ingestion.demo_api.page import Page
+from ingestion.demo_api.page import AnyPage
 
 DROP = "ecluse.drop"  # the key in a request's scope under which the server offers to hang up
 _LOGIN = "<!doctype html><title>Sign in</title><h1>Please sign in to the shop</h1>"
@@ -33,7 +33,7 @@ class Options:
     column: str | None = None
 
 
-Answer = Callable[[Page, Options], Response]
+Answer = Callable[[AnyPage, Options], Response]
 
 
 class Kind(NamedTuple):
@@ -64,27 +64,31 @@ class _Dropped(Response):
 
 
 def _status(code: int) -> Answer:
-    def answer(_: Page, options: Options) -> Response:
+    def answer(_: AnyPage, options: Options) -> Response:
         headers = {"Retry-After": str(options.retry_after)} if code in (429, 503) else {}
         return JSONResponse({"detail": _SAYS[code]}, code, headers)
 
     return answer
 
 
-def _json(body: bytes, page: Page) -> Response:
+def _json(body: bytes, page: AnyPage) -> Response:
     return Response(body, headers=page.headers, media_type="application/json")
 
 
-def _drop(page: Page, _: Options) -> Response:
-    return _Dropped(page.rows(), in_mid_body=False)
+def _whole(page: AnyPage) -> bytes:
+    return page.body(page.rows())
 
 
-def _drop_mid_body(page: Page, _: Options) -> Response:
-    return _Dropped(page.rows(), in_mid_body=True)
+def _drop(page: AnyPage, _: Options) -> Response:
+    return _Dropped(_whole(page), in_mid_body=False)
 
 
-def _slow(page: Page, options: Options) -> Response:
-    body = page.rows()
+def _drop_mid_body(page: AnyPage, _: Options) -> Response:
+    return _Dropped(_whole(page), in_mid_body=True)
+
+
+def _slow(page: AnyPage, options: Options) -> Response:
+    body = _whole(page)
 
     async def halves() -> AsyncIterator[bytes]:
         yield body[: len(body) // 2]
@@ -94,39 +98,39 @@ def _slow(page: Page, options: Options) -> Response:
     return StreamingResponse(halves(), headers=page.headers, media_type="application/json")
 
 
-def _truncated(page: Page, _: Options) -> Response:
-    body = page.rows()
+def _truncated(page: AnyPage, _: Options) -> Response:
+    body = _whole(page)
     return _json(body[: max(1, len(body) // 2)], page)
 
 
-def _html(_: Page, __: Options) -> Response:
+def _html(_: AnyPage, __: Options) -> Response:
     return HTMLResponse(_LOGIN)
 
 
-def _repeat_page(page: Page, _: Options) -> Response:
-    return _json(page.preceding.rows(), page)
+def _repeat_page(page: AnyPage, _: Options) -> Response:
+    return _json(page.body(page.preceding.rows()), page)
 
 
-def _empty(_: Page, __: Options) -> Response:
-    return JSONResponse([])
+def _empty(page: AnyPage, _: Options) -> Response:
+    return Response(page.body(b"[]", last=True), media_type="application/json")
 
 
 def _one_row(spoil: bad_rows.Spoil, usual: Callable[[str], str]) -> Answer:
-    def answer(page: Page, options: Options) -> Response:
+    def answer(page: AnyPage, options: Options) -> Response:
         rows = json.loads(page.rows())
         for row in rows[options.row : options.row + 1]:
             spoil(row, options.column or usual(page.endpoint))
-        return _json(json.dumps(rows).encode(), page)
+        return _json(page.body(json.dumps(rows).encode()), page)
 
     return answer
 
 
 def _every_row(spoil: bad_rows.Spoil, usual: Callable[[str], str], first: int = 0) -> Answer:
-    def answer(page: Page, options: Options) -> Response:
+    def answer(page: AnyPage, options: Options) -> Response:
         rows = json.loads(page.rows())
         for row in rows[first:]:
             spoil(row, options.column or usual(page.endpoint))
-        return _json(json.dumps(rows).encode(), page)
+        return _json(page.body(json.dumps(rows).encode()), page)
 
     return answer
 

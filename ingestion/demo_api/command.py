@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ingestion.demo_api.page import API_PATH
+from ingestion.demo_api.page import API_PATH, DESK_PATH, DESK_TOKEN
 
 
 class Refused(click.ClickException):
@@ -75,7 +75,10 @@ def demo_api(
     host: str, port: int, data: Path | None, faults: tuple[str, ...], quiet: bool,
     end_with_parent: bool, **made_up: Any,
 ) -> None:  # fmt: skip
-    """Serve a small shop that answers like the public Jaffle Shop API."""
+    """Serve a small shop that answers like the public Jaffle Shop API, and its help desk.
+
+    The desk is the opposite in all habits: tickets that change in place, paged by a cursor, behind
+    a bearer token, which is printed at the start."""
     # Imported here because a help text must not wait for a web framework.
     from ingestion.demo_api import listen
     from ingestion.demo_api.app import create_app
@@ -91,7 +94,8 @@ def demo_api(
     url = listen.address(bound)
     click.echo(f"Serving the demo shop at {url}{API_PATH}")
     if not quiet:
-        click.echo(f"{shop.about}\nThe API page is {url}/docs. Ctrl-C ends it.")
+        desk = f"Its help desk is at {url}{DESK_PATH}; the token is {DESK_TOKEN}"
+        click.echo(f"{shop.about}\n{desk}\nThe API page is {url}/docs. Ctrl-C ends it.")
     try:
         listen.serve(create_app(shop, set_faults), bound, quiet)
     except KeyboardInterrupt:

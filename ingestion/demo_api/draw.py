@@ -40,6 +40,15 @@ class Use(IntEnum):
     RENAMED = 16
     COST = 17
     DESCRIPTION = 18
+    TICKET = 19
+    OPENED = 20
+    TOPIC = 21
+    CHANNEL = 22
+    REPLIED = 23
+    SOLVED = 24
+    RATED = 25
+    STARS = 26
+    REFUND = 27
 
 
 def keys(days: Ints, rows: Ints) -> Keys:
@@ -55,6 +64,13 @@ def bits(seed: int, use: Use, of: Keys | Ints) -> Keys:
 def unit(seed: int, use: Use, of: Keys | Ints) -> Floats:
     """Return a random number in [0, 1) for each key."""
     return (bits(seed, use, of) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def drawn(seed: int, of: Keys | Ints, share: float) -> tuple[NDArray[np.bool_], Keys]:
+    """Choose about `share` of the orders with these keys; returns which, and the lot of each."""
+    lots = bits(seed, Use.TICKET, of)
+    chosen = lots < np.uint64(share * 2.0**64)
+    return chosen, lots[chosen]
 
 
 def uuids(seed: int, use: Use, of: Keys | Ints) -> Texts:

@@ -10,10 +10,10 @@ A fault is written as one word, here and in `POST /faults`:
     unknown_column@supplies?times=-1          for ever
     slow?delay=5                              the next answer of any endpoint
 
-ENDPOINT is one of the six, or left out for any of them. `page` (from 1) narrows it to one page;
-`times` (default 1) says how many answers it spoils, -1 for ever. The other options belong to
-single faults: `retry_after` (whole seconds), `delay` (seconds), `row` (from 0), `column`. Of
-several faults that fit a request the one set first is used.
+ENDPOINT is one of the shop's six or `tickets`, or left out for any of them. `page` (from 1) narrows
+it to one page; `times` (default 1) says how many answers it spoils, -1 for ever. The other options
+belong to single faults: `retry_after` (whole seconds), `delay` (seconds), `row` (from 0), `column`.
+Of several faults that fit a request the one set first is used.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,6 @@ from urllib.parse import parse_qsl
 
 from ingestion.demo_api import bad_rows
 from ingestion.demo_api.broken import KINDS, Options
-from ingestion.demo_api.shop import ENDPOINTS
 
 
 class FaultError(ValueError):
@@ -98,7 +97,7 @@ def parse(spec: str) -> Fault:
     name, at, endpoint = place.partition("@")
     _must_be_one_of(name, KINDS, f"There is no fault {name!r}")
     if at:
-        _must_be_one_of(endpoint, ENDPOINTS, f"Fault {spec!r}: no endpoint {endpoint!r}")
+        _must_be_one_of(endpoint, bad_rows.TEXTS, f"Fault {spec!r}: no endpoint {endpoint!r}")
     given = _options(spec, name, query)
     page, times = given.pop("page", None), given.pop("times", 1)
     options = Options(**given)
@@ -137,7 +136,7 @@ def _check_column(spec: str, name: str, endpoint: str, column: str | None) -> No
         _must_be_one_of(endpoint, bad_rows.NUMBERS, f"{here}, name an endpoint that has some")
         _must_be_one_of(column, (None, *bad_rows.NUMBERS[endpoint]), here)
     elif column is not None and name != "unknown_column":
-        _must_be_one_of(endpoint, ENDPOINTS, f"Fault {spec!r}: a column needs an endpoint")
+        _must_be_one_of(endpoint, bad_rows.TEXTS, f"Fault {spec!r}: a column needs an endpoint")
         known = bad_rows.columns(endpoint)
         _must_be_one_of(column, known, f"Fault {spec!r}: {endpoint} has no column {column!r}")
 

@@ -3,11 +3,14 @@
 Values are served as the files spell them: nothing is parsed as a number on the way.
 """
 
+from datetime import datetime, time, timedelta
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 from polars.exceptions import PolarsError
 
+from ingestion.demo_api.draw import drawn
 from ingestion.demo_api.render import as_json
 from ingestion.demo_api.shop import ENDPOINTS, EVERY_DAY, Days
 
@@ -45,6 +48,20 @@ class FileShop:
     def about(self) -> str:
         """Say in one sentence where the rows come from."""
         return f"The shop in {self._folder}: {self.count('orders'):,} orders."
+
+    @property
+    def now(self) -> datetime:
+        """The end of the last order's day: the files have no other calendar."""
+        times = self._frames["orders"]["ordered_at"]
+        last = times.str.to_datetime("%Y-%m-%dT%H:%M:%S", strict=False).max()
+        midnight = datetime.combine(last, time()) if isinstance(last, datetime) else datetime.min
+        return midnight + timedelta(days=1)
+
+    def sample(self, share: float) -> pl.DataFrame:
+        """Draw about `share` of all orders; see `Shop`."""
+        orders = self._frames["orders"]
+        chosen, lots = drawn(0, np.arange(orders.height), share)
+        return orders.drop("items").filter(pl.Series(chosen)).with_columns(lot=pl.Series(lots))
 
     def count(self, endpoint: str, days: Days = EVERY_DAY) -> int:
         """Count the rows of an endpoint; `days` narrows orders and nothing else."""

@@ -5,7 +5,7 @@ hashes of its place (see `draw`), so a page costs its own rows and no others.
 """
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ import polars as pl
 
 from ingestion.demo_api import changes, lists, people
 from ingestion.demo_api.curve import Curve, items_before
-from ingestion.demo_api.draw import Ints, Use, uuids
+from ingestion.demo_api.draw import Ints, Use, drawn, keys, uuids
 from ingestion.demo_api.orders import OrderBook
 from ingestion.demo_api.render import as_json, text
 from ingestion.demo_api.shop import EVERY_DAY, Days
@@ -22,6 +22,7 @@ DEFAULT_ORDERS = 60_000
 DEFAULT_DAYS = 365
 DEFAULT_START = date(2024, 9, 1)
 DEFAULT_SEED = 0
+_DRAWN = 1_000_000  # orders looked at in one go
 
 
 class _Table(NamedTuple):
@@ -67,6 +68,21 @@ class GeneratedShop:
         """Say in one sentence where the rows come from."""
         today = self._start + timedelta(days=self._days - 1)
         return f"A made-up shop: {self.count('orders'):,} orders from {self._start} to {today}."
+
+    @property
+    def now(self) -> datetime:
+        """The end of the last day: what comes later has not happened yet."""
+        return datetime.combine(self._start + timedelta(days=self._days), time())
+
+    def sample(self, share: float) -> pl.DataFrame:
+        """Draw about `share` of all orders; see `Shop`."""
+        total, parts = self.count("orders"), []
+        for begin in range(0, total, _DRAWN):
+            day, row = _places(self._orders_until, begin, min(begin + _DRAWN, total))
+            chosen, lots = drawn(self._seed, keys(day, row), share)
+            orders = self._book.orders(day[chosen], row[chosen])
+            parts.append(orders.drop("items").with_columns(lot=pl.Series(lots)))
+        return pl.concat(parts)
 
     def count(self, endpoint: str, days: Days = EVERY_DAY) -> int:
         """Count the rows of an endpoint that can be seen today."""

@@ -10,6 +10,7 @@ Cents = Annotated[str, Field(description="Whole cents, as a string.", examples=[
 Moment = Annotated[
     str, Field(description="Local time without a zone.", examples=["2024-09-01T08:15:00"])
 ]
+Instant = Annotated[str, Field(description="UTC.", examples=["2024-09-03T08:15:00Z"])]
 
 
 class Customer(BaseModel):
@@ -67,6 +68,44 @@ class Supply(BaseModel):
     cost: Cents
     perishable: bool
     sku: Sku
+
+
+class Requester(BaseModel):
+    """Who asks, and how."""
+
+    customer_id: Id
+    channel: Annotated[str, Field(examples=["chat", "e-mail", "phone"])]
+
+
+class Message(BaseModel):
+    """Something that was said about a ticket."""
+
+    id: int
+    author: Annotated[str, Field(examples=["customer", "agent"])]
+    sent_at: Instant
+    body: str
+
+
+class Ticket(BaseModel):
+    """A trouble with an order. It changes in place, and `updated_at` moves with each change."""
+
+    id: int
+    order_id: Id
+    status: Annotated[str, Field(examples=["open", "pending", "solved"])]
+    topic: str
+    requester: Requester
+    created_at: Instant
+    updated_at: Instant
+    satisfaction: Annotated[int | None, Field(description="1 to 5 stars, given at the end.")]
+    refund: Annotated[float | None, Field(description="In dollars; null until it is solved.")]
+    messages: list[Message]
+
+
+class Tickets(BaseModel):
+    """A page of tickets, the one changed last at the end."""
+
+    data: list[Ticket]
+    next_cursor: Annotated[str | None, Field(description="For `cursor`; null on the last page.")]
 
 
 class RowCount(BaseModel):

@@ -2,12 +2,36 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import urlencode
 
 from ingestion.demo_api.shop import EVERY_DAY, Days, Shop
 
-API_PATH = "/api/v1"
+API_PATH, DESK_PATH = "/api/v1", "/support/v1"
+DESK_TOKEN = "demo-desk"  # noqa: S105 - printed at the start: it guards nothing
 PIECE = 20_000  # rows rendered at a time, so that no page size can fill the memory
+
+
+class AnyPage(Protocol):
+    """What a fault needs to know of a page, whatever it is wrapped in."""
+
+    @property
+    def endpoint(self) -> str:
+        """Whose rows these are."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Those of the answer."""
+
+    @property
+    def preceding(self) -> "AnyPage":
+        """The page before this one; the first page is its own."""
+
+    def rows(self) -> bytes:
+        """Return the rows alone, as a JSON array."""
+
+    def body(self, rows: bytes, last: bool = False) -> bytes:
+        """Return the whole answer with these rows; the last page names no next one."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +67,10 @@ class Page:
     def rows(self) -> bytes:
         """Return the whole page as a JSON array."""
         return b"".join(self.pieces())
+
+    def body(self, rows: bytes, last: bool = False) -> bytes:
+        """Return the rows: nothing is wrapped around them."""
+        return rows
 
     def pieces(self) -> Iterator[bytes]:
         """Yield the page as one JSON array in pieces of bounded size."""

@@ -14,6 +14,8 @@ from threading import Event, Thread
 from typing import IO, cast
 from urllib.request import ProxyHandler, build_opener
 
+from ingestion.demo_api.page import API_PATH, DESK_PATH
+
 _ROOT = Path(__file__).parents[2]
 _LAST_LINES = 20
 _SECONDS_TO_LEAVE = 5
@@ -46,6 +48,11 @@ def running(
         yield child.url(wait)
     finally:
         child.stop()
+
+
+def desk_url(url: str) -> str:
+    """Return where the help desk is, given the base URL of its shop."""
+    return url.removesuffix(API_PATH) + DESK_PATH
 
 
 def command(options: Mapping[str, object], faults: Sequence[str] = ()) -> list[str]:

@@ -1,8 +1,10 @@
 """What the HTTP side needs from a shop, wherever its rows come from."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Protocol
+
+import polars as pl
 
 ENDPOINTS = ("customers", "orders", "items", "products", "stores", "supplies")
 
@@ -24,6 +26,16 @@ class Shop(Protocol):
     @property
     def about(self) -> str:
         """Say in one sentence where the rows come from."""
+
+    @property
+    def now(self) -> datetime:
+        """The end of the last day: what comes later has not happened yet."""
+
+    def sample(self, share: float) -> pl.DataFrame:
+        """Draw about `share` of all orders, the same ones whatever days come after them.
+
+        Columns: id, customer_id, ordered_at and order_total as text, and `lot`, 64 random bits.
+        """
 
     def count(self, endpoint: str, days: Days = EVERY_DAY) -> int:
         """Count the rows of an endpoint; `days` narrows orders and nothing else."""

@@ -7,6 +7,7 @@ for its shop to grow older.
 """
 
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,13 @@ class AgeingShop:
 
     def count(self, endpoint: str, days: Days = EVERY_DAY) -> int:
         return self._now().count(endpoint, days)
+
+    @property
+    def now(self) -> datetime:
+        return self._now().now
+
+    def sample(self, share: float) -> pl.DataFrame:
+        return self._now().sample(share)
 
     def page(self, endpoint: str, *args: Any, **options: Any) -> bytes:
         return self._now().page(endpoint, *args, **options)
