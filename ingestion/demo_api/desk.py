@@ -51,15 +51,16 @@ class Desk:
 
     def __init__(self, shop: Shop) -> None:
         """Open a desk for the customers of `shop`, whose calendar may move."""
-        self._shop, self._known = shop, (datetime.min, _tickets(shop.sample(0.0), 0))
+        self._shop = shop
+        self._known: tuple[datetime, pl.DataFrame] | None = None
 
     def tickets(self) -> pl.DataFrame:
         """All tickets as they stand now, the latest change last, with `second`, the time of it."""
         now = self._shop.now
-        if self._known[0] != now:
-            found = _tickets(self._shop.sample(SHARE), _seconds(now))
-            self._known = now, found
-        return self._known[1]
+        known = self._known
+        if known is None or known[0] != now:
+            self._known = known = now, _tickets(self._shop.sample(SHARE), _seconds(now))
+        return known[1]
 
 
 @dataclass(frozen=True)

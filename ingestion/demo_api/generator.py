@@ -77,7 +77,7 @@ class GeneratedShop:
     def sample(self, share: float) -> pl.DataFrame:
         """Draw about `share` of all orders; see `Shop`."""
         total, parts = self.count("orders"), []
-        for begin in range(0, total, _DRAWN):
+        for begin in range(0, max(total, 1), _DRAWN):
             day, row = _places(self._orders_until, begin, min(begin + _DRAWN, total))
             chosen, lots = drawn(self._seed, keys(day, row), share)
             orders = self._book.orders(day[chosen], row[chosen])

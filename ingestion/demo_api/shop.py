@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import polars as pl
+if TYPE_CHECKING:
+    import polars as pl
 
 ENDPOINTS = ("customers", "orders", "items", "products", "stores", "supplies")
 
@@ -31,7 +32,7 @@ class Shop(Protocol):
     def now(self) -> datetime:
         """The end of the last day: what comes later has not happened yet."""
 
-    def sample(self, share: float) -> pl.DataFrame:
+    def sample(self, share: float) -> "pl.DataFrame":
         """Draw about `share` of all orders, the same ones whatever days come after them.
 
         Columns: id, customer_id, ordered_at and order_total as text, and `lot`, 64 random bits.

@@ -156,12 +156,13 @@ def test_the_help_lists_every_option_and_every_fault():
 def test_served_alone_it_says_where_and_ends_politely_on_ctrl_c():
     argv = [sys.executable, "-m", "ingestion.demo_api", "--port=0", "--orders=1_000", "--days=30"]
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    first, about, docs = (process.stdout.readline() for _ in range(3))
+    first, about, desk, docs = (process.stdout.readline() for _ in range(4))
     url = first.split()[-1]
     assert answers(url)
     process.send_signal(signal.SIGINT)
     rest, _ = process.communicate(timeout=10)
     assert "A made-up shop" in about
+    assert "/support/v1; the token is" in desk
     assert "/docs" in docs
     assert process.returncode == 0
     assert "Traceback" not in rest
