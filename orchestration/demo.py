@@ -1,8 +1,10 @@
-"""The bundled shop API for runs that were given no other: starts, moves its calendar, goes."""
+"""The bundled APIs for sources that were given no other: start, move their calendar, go."""
 
 import json
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,54 @@ from orchestration.errors import ConfigurationError
 from orchestration.settings import Settings
 
 FIRST_DAYS = 365
+SHOP, DESK = "jaffle_shop", "support"  # the sources that the demo can stand in for
+DESK_TOKEN = "SOURCES__SUPPORT__API_TOKEN"  # noqa: S105 - the variable's name
+
+
+@dataclass
+class Demo:
+    """The demo server of one ingestion: started when a source first wants it, one for all.
+
+    The shop and its desk are of the same day, for a ticket names an order of the shop.
+    """
+
+    settings: Settings
+    stack: ExitStack  # closed when all is loaded
+    moves: bool
+    _url: str = field(default="", init=False)
+
+    def options(self, source: str) -> dict[str, Any]:
+        """The arguments that say where the API of this source is; none if that is its own affair.
+
+        Raises:
+            ConfigurationError: the demo does not start, because of what the settings ask of it.
+        """
+        own, desk = self.settings.base_url, self.settings.desk_url
+        if source == SHOP:
+            return {"base_url": own or self._shop()}
+        if source == DESK and not own:
+            return {"base_url": desk or self._desk()}
+        return {"base_url": desk} if source == DESK and desk else {}
+
+    def _shop(self) -> str:
+        self._url = self._url or self.stack.enter_context(demo_source(self.settings, self.moves))
+        return self._url
+
+    def _desk(self) -> str:
+        from ingestion.demo_api.page import DESK_TOKEN as OPENS
+        from ingestion.demo_api.serve import desk_url
+
+        if DESK_TOKEN not in os.environ:
+            os.environ[DESK_TOKEN] = OPENS
+            self.stack.callback(os.environ.pop, DESK_TOKEN)
+        return desk_url(self._shop())
+
+
+@contextmanager
+def demo_for(settings: Settings, sources: tuple[str, ...], moves: bool = True) -> Iterator[Demo]:
+    """The demo while these sources are loaded; only a load of the shop moves its calendar."""
+    with ExitStack() as stack:
+        yield Demo(settings, stack, moves and SHOP in sources)
 
 
 @contextmanager

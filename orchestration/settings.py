@@ -19,6 +19,8 @@ ALERTS = ("ECLUSE_ALERTS", "ECLUSE_ALERTS_MAIL")
 VARIABLES = {
     "ECLUSE_WAREHOUSE_URL": "a Postgres to use instead of the embedded one (postgresql://...)",
     "SOURCES__JAFFLE_SHOP__BASE_URL": "a shop API to load instead of the bundled demo",
+    "SOURCES__SUPPORT__BASE_URL": "a help desk API to load instead of the demo's",
+    "SOURCES__SUPPORT__API_TOKEN": "the bearer token of that desk",
     "ECLUSE_RUN_ID": "the id of the run, when something else names it (default: a new one)",
     "ECLUSE_LOCK_WAIT_SECONDS": "how long `run --wait` waits for another run (default 3600)",
     "ECLUSE_SCHEDULE": "cron expressions for `ecluse schedule`, separated by ; (ECLUSE_SENSOR_"
@@ -59,6 +61,7 @@ class Settings:
     root: Path
     warehouse_url: str | None
     base_url: str | None
+    desk_url: str | None
     run_id: str | None
     lock_wait: float
     publish_timeout: float
@@ -133,6 +136,7 @@ def load_settings(environ: Mapping[str, str] = os.environ, root: Path = ROOT) ->
         root=root,
         warehouse_url=environ.get("ECLUSE_WAREHOUSE_URL") or None,
         base_url=environ.get("SOURCES__JAFFLE_SHOP__BASE_URL") or None,
+        desk_url=environ.get("SOURCES__SUPPORT__BASE_URL") or None,
         run_id=environ.get("ECLUSE_RUN_ID") or None,
         lock_wait=number("ECLUSE_LOCK_WAIT_SECONDS", float, 3600.0),
         publish_timeout=number("ECLUSE_PUBLISH_TIMEOUT_SECONDS", float, 300.0),

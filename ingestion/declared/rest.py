@@ -50,7 +50,8 @@ def rest_resources(
 
     Args:
         endpoints: what to load.
-        base_url: where the API is; a path of an endpoint is relative to it.
+        base_url: where the API is; a path of an endpoint is relative to it. Without one nothing
+            is asked, and the tables of a first load are there and empty.
         auth: as in dlt's rest_api: `{"type": "bearer", "token": api_token}`, or one of
             `api_key`, `http_basic`, `oauth2_client_credentials`. Secrets come to the source
             function as arguments with `dlt.secrets.value`, so from the environment.
@@ -116,6 +117,8 @@ def _resource(
     def fetch(
         _table: str, since: date | int | None = None, until: date | None = None
     ) -> Iterator[Page]:
+        if not base_url:
+            return iter([Page(endpoint.contract.table, 1, "", [])])
         return rest_pages(endpoint, base_url, auth, intake.observer, since, until, headers)
 
     counted = isinstance(paginator, RangePaginator)

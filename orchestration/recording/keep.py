@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from orchestration.demo import demo_source
+from orchestration.demo import demo_for
 from orchestration.environment import tool_environment
 from orchestration.errors import ConfigurationError, DataRejected, IngestionStopped
 from orchestration.recording.replay import others
@@ -113,10 +113,7 @@ def _record(settings: Settings, source: str, folder: Path, pages: int | None) ->
 
 
 def _options(settings: Settings, source: str, stack: ExitStack) -> dict[str, Any]:
-    if source != "jaffle_shop":
-        return {}
-    demo = demo_source(settings, moves=False)
-    return {"base_url": settings.base_url or stack.enter_context(demo)}
+    return stack.enter_context(demo_for(settings, (source,), moves=False)).options(source)
 
 
 @contextmanager
