@@ -18,16 +18,22 @@
 {%- endmacro %}
 
 {#
-  The newest version of each key among the rows of completed loads. Two versions in one load have no
+  The newest version of each key among the rows of completed loads. Of two versions in one load the
+  one with the greater `newest` counts, where the rows have such a column. Otherwise they have no
   order of their own, so the row hash decides, to give the same answer every time.
 #}
-{% macro newest_versions(source_name, table, key, condition=none) -%}
+{% macro newest_versions(source_name, table, key, condition=none, newest=none) -%}
     select * from (
         select
             *,
             row_number() over (
                 partition by {{ key | join(', ') }}
-                order by _dlt_load_id desc, _dlt_id asc
+                order by
+                    _dlt_load_id desc,
+                    {% if newest is not none -%}
+                    {{ newest }} desc nulls last,
+                    {% endif -%}
+                    _dlt_id asc
             ) as _version_back
         from {{ source(source_name, table) }}
         where
@@ -39,18 +45,29 @@
     where _version_back = 1
 {%- endmacro %}
 
-{# Log: every version of a row was appended. The newest load wins. #}
-{% macro current_rows_of_log(source_name, table, key) -%}
-    {{ newest_versions(source_name, table, key) }}
+{#
+  Log: every version of a row was appended. The newest load wins, and within it the greatest
+  `newest`: the cursor of rows that change in place, such as updated_at.
+#}
+{% macro current_rows_of_log(source_name, table, key, newest=none) -%}
+    {{ newest_versions(source_name, table, key, newest=newest) }}
 {%- endmacro %}
 
 {#
   The nested rows of a log's current rows. They carry the load and the hash of the row they came
-  with, so an item that a later version of its order no longer has stays behind by itself.
+  with, so an item that a later version of its order no longer has stays behind by itself. Where they do not
+  name the row they are nested in, its key comes along `parent_as` a column.
 #}
-{% macro nested_rows_of_log(source_name, table, parent, parent_key) -%}
-    select nested.* from {{ source(source_name, table) }} as nested
-    inner join ({{ current_rows_of_log(source_name, parent, parent_key) }}) as parent
+{% macro nested_rows_of_log(
+    source_name, table, parent, parent_key, newest=none, parent_as=none
+) -%}
+    select
+        nested.*
+        {%- if parent_as is not none -%}
+        , parent.{{ parent_key[0] }} as {{ parent_as }}
+        {%- endif %}
+    from {{ source(source_name, table) }} as nested
+    inner join ({{ current_rows_of_log(source_name, parent, parent_key, newest) }}) as parent
         on
             nested._dlt_load_id = parent._dlt_load_id
             and nested._dlt_parent_id = parent._dlt_id

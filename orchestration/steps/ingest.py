@@ -158,6 +158,8 @@ def _tell(run: "Run", record: "LoadRecord") -> None:
 
 
 def _said(load: "LoadRecord") -> str:
+    if not load.pages:
+        return f"{load.source}: nothing was asked, as it has no address"
     new = {table: rows for table, rows in load.loaded.items() if rows}
     broken = f"; {_counted(load.rejected, 'rows rejected')}" if load.rejected else ""
     return f"{load.source}: {_counted(new, 'new rows')}{broken}"
