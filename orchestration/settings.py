@@ -20,7 +20,6 @@ VARIABLES = {
     "ECLUSE_WAREHOUSE_URL": "a Postgres to use instead of the embedded one (postgresql://...)",
     "SOURCES__JAFFLE_SHOP__BASE_URL": "a shop API to load instead of the bundled demo",
     "SOURCES__SUPPORT__BASE_URL": "a help desk API to load instead of the demo's",
-    "SOURCES__SUPPORT__API_TOKEN": "the bearer token of that desk",
     "ECLUSE_RUN_ID": "the id of the run, when something else names it (default: a new one)",
     "ECLUSE_LOCK_WAIT_SECONDS": "how long `run --wait` waits for another run (default 3600)",
     "ECLUSE_SCHEDULE": "cron expressions for `ecluse schedule`, separated by ; (ECLUSE_SENSOR_"

@@ -65,11 +65,13 @@ class Desk:
 
 @dataclass(frozen=True)
 class TicketPage:
-    """A page of tickets as it was asked for: those changed at `since` or later, behind `after`."""
+    """A page of tickets as it was asked for: those changed at `since` or later and before
+    `until`, behind `after`."""
 
     desk: Desk
     size: int
     since: datetime | None = None
+    until: datetime | None = None
     after: Position | None = None
 
     endpoint = "tickets"
@@ -91,7 +93,7 @@ class TicketPage:
         first, start = self._bounds
         before = max(first, start - self.size) - 1
         after = self._position(before) if before >= 0 else None
-        return TicketPage(self.desk, self.size, self.since, after)
+        return TicketPage(self.desk, self.size, self.since, self.until, after)
 
     def rows(self) -> bytes:
         """Return the tickets as a JSON array."""
@@ -107,7 +109,10 @@ class TicketPage:
 
     @cached_property
     def _tickets(self) -> pl.DataFrame:
-        return self.desk.tickets()
+        tickets = self.desk.tickets()
+        if self.until is None:
+            return tickets
+        return tickets.head(tickets["second"].search_sorted(_seconds(self.until), "left"))
 
     @cached_property
     def _bounds(self) -> tuple[int, int]:

@@ -23,6 +23,11 @@ _Since = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
     Query(description="Only tickets that changed then or later."),
 ]
+_Until = Annotated[
+    datetime | None,
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+    Query(description="Only tickets that changed before."),
+]
 _Cursor = Annotated[
     str | None, WithJsonSchema({"type": "string"}), Query(description="From next_cursor.")
 ]
@@ -35,21 +40,22 @@ def make_router(desk: Desk, faults: Faults) -> APIRouter:
 
     @router.get("/tickets", response_model=models.Tickets, responses={401: {"description": "No."}})
     def tickets(
-        login: _Login, updated_since: _Since = None, limit: _Limit = 100, cursor: _Cursor = None
+        login: _Login,
+        updated_since: _Since = None,
+        updated_until: _Until = None,
+        limit: _Limit = 100,
+        cursor: _Cursor = None,
     ) -> Response:
         """List tickets by the time of their last change."""
         if login is None or login.credentials != DESK_TOKEN:
             raise HTTPException(401, "Show the desk's token.", {"WWW-Authenticate": "Bearer"})
-        return _answer(_page(desk, limit, updated_since, cursor), faults)
+        try:
+            after = read_cursor(cursor) if cursor else None
+        except CursorError as error:
+            raise HTTPException(422, str(error)) from error
+        return _answer(TicketPage(desk, limit, updated_since, updated_until, after), faults)
 
     return router
-
-
-def _page(desk: Desk, limit: int, since: datetime | None, cursor: str | None) -> TicketPage:
-    try:
-        return TicketPage(desk, limit, since, read_cursor(cursor) if cursor else None)
-    except CursorError as error:
-        raise HTTPException(422, str(error)) from error
 
 
 def _answer(page: TicketPage, faults: Faults) -> Response:

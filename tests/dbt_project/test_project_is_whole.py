@@ -60,9 +60,8 @@ def test_every_model_and_column_is_described(models: list[dict[str, Any]]) -> No
 
 
 def test_every_mart_has_a_contract_an_owner_and_a_key(marts: list[dict[str, Any]]) -> None:
-    names = {mart["name"] for mart in marts}
-    assert names == {"customers", "orders", "order_items", "products", "stores", "supplies",
-                     "daily_sales", "customer_cohorts"}  # fmt: skip
+    files = {path.stem for path in (ROOT / "dbt_project" / "models" / "marts").rglob("*.sql")}
+    assert {mart["name"] for mart in marts} == files > {"customers", "orders", "daily_sales"}
     for mart in marts:
         name = mart["name"]
         assert mart["contract"]["enforced"], name

@@ -99,7 +99,7 @@ def test_settings_lists_every_variable_and_its_meaning(clone: Path) -> None:
         (["no-such-command"], "No such command"),
         (["run", "--no-such-option"], "No such option"),
         (["run", "extra"], "unexpected extra argument"),
-        (["ingest", "unknown"], "There is no source 'unknown'. Sources: jaffle_shop."),
+        (["ingest", "unknown"], "There is no source 'unknown'. Sources: jaffle_shop, "),
         (["ingest", "--from", "yesterday"], "write it as 2026-01-31"),
         (["ingest", "--to", "2026-02-30"], "write it as 2026-01-31"),
         (["ingest", "--from", "2026-02-02", "--to", "2026-02-01"], "lies after"),

@@ -15,16 +15,14 @@ import pytest
 from orchestration.artifacts import read_build
 from orchestration.lineage.graph import read_graph
 from orchestration.openlineage.delivery import read_events
+from orchestration.settings import ROOT
 from orchestration.warehouse import Warehouse
 from tests.databases import make_database, query
 from tests.newcomer import copy_project, ecluse, environment
 from tests.openlineage.spec import faults_of_all
 
 pytestmark = pytest.mark.slow
-MARTS = {
-    "customer_cohorts", "customers", "daily_sales", "order_items", "orders", "products", "stores",
-    "supplies",
-}  # fmt: skip
+MARTS = {path.stem for path in (ROOT / "dbt_project" / "models" / "marts").rglob("*.sql")}
 
 
 @dataclass(frozen=True)
@@ -78,14 +76,14 @@ def test_the_file_and_the_tables_of_ops_hold_the_same_run(shop: Shop) -> None:
         for table in ("runs", "steps", "loads", "nodes", "test_results", "freshness")
     }  # fmt: skip
     assert counts == {
-        "runs": 1, "steps": 4, "loads": 1, "nodes": len(on_disk["nodes"]),
+        "runs": 1, "steps": 4, "loads": 2, "nodes": len(on_disk["nodes"]),
         "test_results": len(on_disk["tests"]), "freshness": len(on_disk["freshness"]),
     }  # fmt: skip
     assert counts["nodes"] > counts["test_results"] > 20
 
 
 def test_the_record_holds_what_it_takes_to_trace_a_row(shop: Shop) -> None:
-    (load,) = shop.record["loads"]
+    load, _ = shop.record["loads"]
     ids = query(shop.warehouse, "select distinct _dlt_load_id from raw_jaffle_shop.orders")
     assert [row[0] for row in ids] == load["load_ids"]
     rows = query(shop.warehouse, "select count(*) from raw_jaffle_shop.orders")[0][0]
@@ -143,7 +141,7 @@ def test_status_and_show_tell_of_it(shop: Shop) -> None:
     assert status.split()[:3] == [shop.record["run_id"], "run", "published"]
     assert "jaffle_shop.orders" in status
     shown = ecluse(shop.root, "runs", "show", "latest").stdout
-    assert "publish  done     8 marts switched" in shown
+    assert f"publish  done     {len(MARTS)} marts switched" in shown
 
 
 def test_nothing_was_written_to_home(shop: Shop) -> None:

@@ -16,7 +16,7 @@ ENDPOINTS = (
         rows="data",
         paginator={"type": "cursor", "cursor_path": "next_cursor", "cursor_param": "cursor"},
         params={"limit": 1000},
-        cursor=Cursor("updated_at", "updated_since"),
+        cursor=Cursor("updated_at", "updated_since", until="updated_until"),
     ),
 )
 

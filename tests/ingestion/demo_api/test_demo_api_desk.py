@@ -61,6 +61,8 @@ def test_updated_since_is_an_instant_and_is_included(ask):
     later = [row for row in rows if row["updated_at"] >= middle]
     pages = walk(ask, f"tickets?limit=5&updated_since={middle}")
     assert [row for page in pages for row in page] == later
+    until = ask(f"tickets?limit=1000&updated_until={middle}").json()["data"]
+    assert until + later == rows
     none = ask("tickets?updated_since=2031-01-01T00:00:00%2B02:00").json()
     assert none == {"data": [], "next_cursor": None}
 
