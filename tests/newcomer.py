@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ingestion.demo_api.page import DESK_TOKEN
+from ingestion.demo_api.serve import desk_url
 from orchestration.settings import ROOT, Settings, load_settings
 from orchestration.warehouse import Warehouse
 
@@ -20,6 +22,11 @@ PROJECT = (
     "profiles.yml",
     "pyproject.toml",
 )
+
+
+def own_desk(api: str) -> dict[str, str]:
+    """The variables that make the desk of a demo shop at `api` somebody's own."""
+    return {"SOURCES__SUPPORT__BASE_URL": desk_url(api), "SOURCES__SUPPORT__API_TOKEN": DESK_TOKEN}
 
 
 @contextmanager

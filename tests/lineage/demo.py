@@ -13,6 +13,8 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import cursor
 
+from ingestion.demo_api.page import DESK_TOKEN
+from ingestion.demo_api.serve import desk_url
 from ingestion.load import load
 from orchestration import dbt
 from orchestration.environment import tool_environment
@@ -41,9 +43,9 @@ class Demo:
                 kind = node["config"]["materialized"]
                 cursor.execute(f"create {kind} {node['relation_name']} as {sql}")
 
-    def downstream(self, table: str) -> list[str]:
+    def downstream(self, source: str) -> list[str]:
         """The models that dbt says depend on a source table, in order."""
-        reached = {f"source.ecluse.jaffle_shop.{table}"}
+        reached = {source}
         for id_ in self.sql:
             if reached & set(self.manifest["nodes"][id_]["depends_on"]["nodes"]):
                 reached.add(id_)
@@ -89,6 +91,8 @@ def make_demo(folder: Path, warehouse: Warehouse, api: str) -> Demo:
     with own_environment():
         os.environ.update(tool_environment(settings, warehouse))
         load("jaffle_shop", warehouse.url(), folder / "dlt", base_url=api)
+        load("support", warehouse.url(), folder / "dlt", base_url=desk_url(api),
+             api_token=DESK_TOKEN)  # fmt: skip
         target = dbt.generate_docs(settings, folder / "logs")
     lineage = read_lineage(settings, target)
     manifest = _read(target / "manifest.json")

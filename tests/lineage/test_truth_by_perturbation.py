@@ -34,7 +34,7 @@ Column = tuple[str, str]
 
 @pytest.fixture(scope="module")
 def demo(server: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with running(orders=700, days=230) as api:
+    with running(orders=2500, days=230) as api:
         yield make_demo(tmp_path_factory.mktemp("lineage"), make_database(server), api)
 
 
@@ -61,7 +61,7 @@ def seen(demo: Demo) -> dict[Column, set[Column]]:
         for node in demo.lineage.graph.nodes.values():
             if not node.id.startswith("source."):
                 continue
-            models = demo.downstream(node.name)
+            models = demo.downstream(node.id)
             before = demo.state(at, models)
             for column in node.columns:
                 changed = found.setdefault((node.id, column.name), set())
