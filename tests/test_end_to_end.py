@@ -32,7 +32,8 @@ def api_of(clone: Path) -> Callable:
         with running(orders=ORDERS, days=days, faults=faults) as url:
             done = ecluse(
                 clone, "run", "--json", warehouse=warehouse,
-                SOURCES__JAFFLE_SHOP__BASE_URL=url, **own_desk(url), RUNTIME__REQUEST_BACKOFF_FACTOR="0",
+                SOURCES__JAFFLE_SHOP__BASE_URL=url, RUNTIME__REQUEST_BACKOFF_FACTOR="0",
+                **own_desk(url),
             )  # fmt: skip
         return done.returncode, json.loads(done.stdout), done.stderr
 

@@ -3,12 +3,12 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from ingestion.sources.jaffle_shop.contract import ITEMS_OF_ORDERS, ORDERS, SNAPSHOTS
+from ingestion.registry import SOURCES, contracts_of
 from orchestration.warehouse import Warehouse
 from tests.databases import query
 
-RAW, LOADING = "raw_jaffle_shop", "raw_jaffle_shop_loading"
-KEYS = {contract.table: contract.key for contract in (ORDERS, ITEMS_OF_ORDERS, *SNAPSHOTS)}
+RAW = {name: f"raw_{name}" for name in SOURCES}
+KEYS = {(name, each.table): each.key for name in SOURCES for each in contracts_of(name)}
 COLUMNS = """
 select table_name, column_name from information_schema.columns
 where table_schema = %s order by table_name, column_name
@@ -35,13 +35,14 @@ Rows = Counter[tuple]
 def raw_rows(warehouse: Warehouse) -> dict[str, Rows]:
     """Every row of raw, table by table, versions included."""
     columns: dict[str, list[str]] = {}
-    for table, column in query(warehouse, COLUMNS, RAW):
-        if not table.startswith("_dlt_"):
-            key = ", ".join(KEYS[table])
-            told = TOLD.get(column, column).format(raw=RAW, key=key)
-            columns.setdefault(table, []).append(told)
+    for source, raw in RAW.items():
+        for table, column in query(warehouse, COLUMNS, raw):
+            if not table.startswith("_dlt_"):
+                key = ", ".join(KEYS[source, table])
+                told = TOLD.get(column, column).format(raw=raw, key=key)
+                columns.setdefault(f"{raw}.{table}", []).append(told)
     return {
-        table: Counter(query(warehouse, f"select {', '.join(told)} from {RAW}.{table}"))
+        table: Counter(query(warehouse, f"select {', '.join(told)} from {table}"))
         for table, told in columns.items()
     }
 
@@ -60,26 +61,32 @@ def mart_rows(warehouse: Warehouse) -> dict[str, Rows]:
         return found
 
 
-def whole_loads(warehouse: Warehouse) -> int:
-    """How many loads are complete; one that brought nothing leaves no trace."""
-    if query(warehouse, "select to_regclass(%s)", f"{RAW}._dlt_loads") == [(None,)]:
-        return 0
-    return query(warehouse, f"select count(*) from {RAW}._dlt_loads where status = 0")[0][0]
+def whole_loads(warehouse: Warehouse) -> list[int]:
+    """How many loads of each source are complete; one that brought nothing leaves no trace."""
+    found = []
+    for raw in RAW.values():
+        known = query(warehouse, "select to_regclass(%s)", f"{raw}._dlt_loads") != [(None,)]
+        count = f"select count(*) from {raw}._dlt_loads where status = 0"
+        found.append(query(warehouse, count)[0][0] if known else 0)
+    return found
 
 
 def unfinished(warehouse: Warehouse) -> dict[str, int]:
     """Rows in raw whose load never completed, and rows waiting to be merged, by table."""
-    tables = {
-        f"{RAW}.{table}": query(warehouse, UNFINISHED.format(raw=RAW, table=table))[0][0]
-        for table, column in query(warehouse, COLUMNS, RAW)
-        if column == "_dlt_load_id"
-    }
-    waiting = [table for (table,) in query(warehouse, TABLES, LOADING)]
-    tables |= {
-        f"{LOADING}.{table}": query(warehouse, f"select count(*) from {LOADING}.{table}")[0][0]
-        for table in waiting
-        if not table.startswith("_dlt_")
-    }
+    tables: dict[str, int] = {}
+    for raw in RAW.values():
+        tables |= {
+            f"{raw}.{table}": query(warehouse, UNFINISHED.format(raw=raw, table=table))[0][0]
+            for table, column in query(warehouse, COLUMNS, raw)
+            if column == "_dlt_load_id"
+        }
+        loading = f"{raw}_loading"
+        waiting = [table for (table,) in query(warehouse, TABLES, loading)]
+        tables |= {
+            f"{loading}.{table}": query(warehouse, f"select count(*) from {loading}.{table}")[0][0]
+            for table in waiting
+            if not table.startswith("_dlt_")
+        }
     return {table: rows for table, rows in tables.items() if rows}
 
 

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import gt
 from pathlib import Path
 from random import Random
 
@@ -29,7 +30,7 @@ from tests.chaos.verdict import (
     judge_whole,
 )
 from tests.chaos.watched import Hangs, WatchedRun
-from tests.newcomer import copy_project
+from tests.newcomer import copy_project, own_desk
 
 FIRST_DAY = 40
 KILLS_A_ROUND = 10
@@ -135,15 +136,17 @@ class Chaos:
     def _turn_the_day(self) -> None:
         """The next day comes; what was loaded of this one is loaded by the undisturbed, too."""
         try:
-            behind = whole_loads(self._server.warehouse) > whole_loads(self._undisturbed.warehouse)
+            struck = whole_loads(self._server.warehouse)
+            calm = whole_loads(self._undisturbed.warehouse)
         except (EcluseError, psycopg2.OperationalError):
             return  # nobody can look before the next run has brought the server back
-        if behind:
+        if any(map(gt, struck, calm)):
             self._shop.open()
             run = self._start(self._calm, {}, "ingest")
             code = run.end()
             self.outcome.wrong += [f"undisturbed: {run.said()}"] if code else []
-        if whole_loads(self._server.warehouse) == whole_loads(self._undisturbed.warehouse):
+        # the next day would hide it if one of the sources were never loaded on this one
+        if struck == whole_loads(self._undisturbed.warehouse):
             self._shop.next_day()
             self.outcome.days += 1
 
@@ -216,7 +219,7 @@ class Chaos:
 
     def _start(self, clone: Path, variables: dict[str, str], verb: str = "run") -> WatchedRun:
         self.outcome.runs += 1
-        shop = {"SOURCES__JAFFLE_SHOP__BASE_URL": self._shop.url}
+        shop = {"SOURCES__JAFFLE_SHOP__BASE_URL": self._shop.url, **own_desk(self._shop.url)}
         name = f"{clone.name}-{self.outcome.runs:04d}"
         self._run = WatchedRun(clone, name, VARIABLES | shop | variables, verb)
         return self._run
