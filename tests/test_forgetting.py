@@ -75,7 +75,7 @@ class Story:
         for (mart,) in query(self.warehouse, marts):
             with self.warehouse.session() as session, session.cursor() as cursor:
                 d = compare(cursor, self.clear(schema, mart), ("dev_marts", mart))
-            assert d.rows_b
+            assert d.rows_b or mart == "customer_support", "there is no desk"
             found |= {mart: d.added + d.removed + d.changed} if not d.identical else {}
         return found
 
@@ -125,7 +125,9 @@ def test_history_is_forgotten_and_no_reader_of_a_kept_version_can_tell(
 ) -> None:
     loads = grown[1]
     shown = story.call("compact", "--before", LATER)
-    assert [source["cut_off"]["load_id"] for source in shown["sources"]] == [loads[1]]
+    shop_loads = "select load_id from raw_jaffle_shop._dlt_loads order by 1"
+    cut_off = shown["sources"][0]["cut_off"]["load_id"]
+    assert (cut_off,) == query(story.warehouse, shop_loads)[1]
     assert shown["held_by"] == ["2 (kept)"]
     assert {table: rows[0] for table, rows in shown["sources"][0]["tables"].items() if rows[0]} == {
         "customers": 1, "orders": 1, "orders__items": 1, "supplies": 1,

@@ -170,6 +170,7 @@ def test_without_an_address_the_tables_are_there_and_stay_as_they_are(
 ) -> None:
     assert load_desk(base_url="").pages == {}
     assert query(warehouse, TICKETS) == query(warehouse, MESSAGES) == []
+    assert load_desk(base_url="").load_ids == [], "nothing is loaded twice"
     load_desk()
     load_desk(base_url="")
     assert len(query(warehouse, TICKETS)) == len(desk.tickets())

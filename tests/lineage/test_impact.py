@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ingestion.registry import SOURCES
 from orchestration.errors import BreakingChange, BuildBroke, ConfigurationError
 from orchestration.impact import show_impact
 from orchestration.lineage.newest import newest_graph
@@ -19,7 +20,6 @@ from tests.orchestration.small import MART, SmallPipe
 
 pytestmark = pytest.mark.slow
 
-CONTRACT = "ingestion/sources/jaffle_shop/contract.py"
 ORDERS = "models/marts/orders.sql"
 
 
@@ -28,8 +28,10 @@ def published(server: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> It
     """The small project, published once and committed."""
     with own_environment():
         pipe = SmallPipe(tmp_path_factory.mktemp("impact") / "root", make_database(server))
-        (pipe.root / CONTRACT).parent.mkdir(parents=True)
-        shutil.copy2(ROOT / CONTRACT, pipe.root / CONTRACT)
+        for name in SOURCES:
+            contract = Path("ingestion", "sources", name, "contract.py")
+            (pipe.root / contract).parent.mkdir(parents=True)
+            shutil.copy2(ROOT / contract, pipe.root / contract)
         pipe.run()
         for command in ("init -q -b main", "add dbt_project dbt_project.yml ingestion",
                         "-c user.name=x -c user.email=x@example.com commit -qm x"):  # fmt: skip
