@@ -95,8 +95,8 @@ def test_everybody_sees_what_is_his_after_the_first_run(place: Place) -> None:
     assert {name: may_select(person, place.admin) for name, person in place.people.items()} == {
         "loader": {"raw_jaffle_shop", "raw_jaffle_shop_loading", "raw_support"},
         "transformer": {
-            "raw_jaffle_shop", "raw_jaffle_shop_loading", "raw_support", "staging", "intermediate", "marts",
-            "marts__v1__clear", "ops", "quarantine",
+            "raw_jaffle_shop", "raw_jaffle_shop_loading", "raw_support", "staging", "intermediate",
+            "marts", "marts__v1__clear", "ops", "quarantine",
         },
         "reader": {"marts"},
         "pii": {"marts"},
