@@ -14,7 +14,7 @@ from tests.newcomer import copy_project, ecluse, own_desk
 
 pytestmark = pytest.mark.slow
 
-ORDERS, FIRST_DAY = 20_000, 30
+ORDERS, FIRST_DAY = 60_000, 30
 NAME = "shop"  # of every warehouse that is run on: dbt keeps its parse
 MARTS = [path.stem for path in (ROOT / "dbt_project" / "models" / "marts").rglob("*.sql")]
 
