@@ -63,7 +63,7 @@ def test_a_load_from_it_asks_nobody_and_has_every_row(
 ) -> None:
     empty = make_database(server)
     replay = {"ECLUSE_REPLAY": str(recorded.parent)}
-    done = ecluse(clone, "ingest", "--json", warehouse=empty, **replay)
+    done = ecluse(clone, "ingest", "jaffle_shop", "--json", warehouse=empty, **replay)
     assert done.returncode == 0, done.stderr
     (load,) = json.loads(done.stdout)["loads"]
     assert load["loaded"]["orders"] == counts["orders"] > 100
@@ -72,7 +72,7 @@ def test_a_load_from_it_asks_nobody_and_has_every_row(
     (names,) = query(empty, "select array_agg(name) from raw_jaffle_shop.customers")[0]
     assert all(name.startswith("masked-") for name in names)
 
-    again = ecluse(clone, "ingest", warehouse=empty, **replay)
+    again = ecluse(clone, "ingest", "jaffle_shop", warehouse=empty, **replay)
     assert again.returncode == 1
     assert "/api/v1/orders is not in the recording" in again.stderr
 
