@@ -27,7 +27,8 @@ def look(settings: Settings) -> Iterator[Finding]:
             yield failed("sources", said, f"mend ingestion/sources/{name}/")
             continue
         if not url:
-            yield well("sources", f"{name}: the bundled demo")
+            demo = "no address, so nothing is asked" if settings.base_url else "the bundled demo"
+            yield well("sources", f"{name}: {demo}")
         elif url.startswith(("http://", "https://")):
             yield from _reached(name, url)
         else:
