@@ -8,7 +8,6 @@ from threading import Thread
 from typing import Any
 
 import pytest
-import requests
 import uvicorn
 
 from ingestion.demo_api import listen
@@ -189,5 +188,4 @@ def test_a_bad_ticket_waits_in_quarantine_and_faults_on_the_way_are_got_over(
     assert record.rejected == {"tickets": 1}
     assert len(query(warehouse, TICKETS)) == len(desk.tickets()) - 1
     aside = query(warehouse, "select path, value from raw_support.tickets__rejected")
-    assert aside == [("$[3].refund", "-1")] or "refund" in str(aside)
-    assert requests.get(served[2] + "/tickets", timeout=5).status_code == 401
+    assert aside == [("column refund", "-1")]
