@@ -74,13 +74,14 @@ test-fast: ## the tests that take seconds
 	$(READY_DEV)
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not long and not slow"
 
-lint: ## ruff, mypy, sqlfluff, the directions of imports
+lint: ## ruff, mypy, sqlfluff, the directions of imports, sources in step with dbt
 	$(READY_DEV)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/sqlfluff lint dbt_project --disable-progress-bar
+	@$(BIN)/ecluse sync --check
 
 bench: ## ingestion beside psql's \copy and dlt's defaults, as ratios
 	$(READY_DEV)

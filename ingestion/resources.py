@@ -22,8 +22,7 @@ from ingestion.known_rows import count_current, current_ids, current_nested, cur
 from ingestion.pages import PAGE, Page
 from ingestion.quarantine import QUARANTINE, Aside, marked
 from ingestion.sift import Sifted, sift
-from ingestion.walk import Walk as _Walk
-from ingestion.walk import first_of_each
+from ingestion.walk import Walk, first_of_each
 
 Fetch = Callable[..., Iterator[Page]]
 Reshape = Callable[[Page, Contract], tuple[Page, Contract]]
@@ -58,7 +57,7 @@ def cursor_resource(
         twice: go back to where the load before has started. Where pages are counted, a row that
             moves pushes another one over an edge that we are past.
     """
-    walk: _Walk | None = None
+    walk: Walk | None = None
     span = Window()
     aside, window = intake.aside(contract), intake.window
     if aside.again:
@@ -72,9 +71,7 @@ def cursor_resource(
         # a window starts where it is told; without one, the cursor and the look-back decide
         span = window or Window(since=None if start is None else back(start))
         known = current_ids(contract, cursor, span.since, span.until)
-        walk = _Walk(state, known, first=newest is None and "made" not in state)
-        if newest is None:
-            state["made"] = True  # its tables; a log may stay empty for long
+        walk = Walk(state, known, first=newest is None)
         again = aside.again
         yield from aside.pages() if again else fetch(contract.table, span.since, span.until)
         if twice and not window and newest is not None:
