@@ -1,19 +1,18 @@
 """A server of the shop's contract that is not the demo API: other JSON, other links, few rows."""
 
 import json
-import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.ingestion.loopback import Answering, Loopback
 from tests.ingestion.rows import Row, small_shop
 
 PREFIX = "/api/v1/"
 Answer = tuple[int, dict[str, str], bytes]
 
 
-class Peer:
+class Peer(Loopback):
     """Serves `tables`; `style` writes the JSON, `links` is "path" or "absolute".
 
     `answers` maps an endpoint to a function that answers in its place, given the query.
@@ -27,18 +26,8 @@ class Peer:
         self.login: str | None = None  # the Authorization header that it insists on
         self.answers: dict[str, Callable[[dict[str, str]], Answer]] = {}
         self.asked: list[str] = []
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
-        self.host = f"127.0.0.1:{self._server.server_port}"
-        self.url = f"http://{self.host}{PREFIX.rstrip('/')}"
-
-    def __enter__(self) -> Self:
-        # asks every 10 ms whether it is to stop; the default of half a second adds up
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(_handler(self))
+        self.url += PREFIX.rstrip("/")
 
     def answer(self, endpoint: str, query: dict[str, str]) -> Answer:
         if endpoint in self.answers:
@@ -59,18 +48,8 @@ class Peer:
         return json.dumps(rows, **self.style).encode()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up is no news."""
-
-
-def _handler(peer: Peer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
+def _handler(peer: Peer) -> type[Answering]:
+    class Handler(Answering):
         def do_GET(self) -> None:
             peer.asked.append(self.path)
             url = urlsplit(self.path)
@@ -82,17 +61,6 @@ def _handler(peer: Peer) -> type[BaseHTTPRequestHandler]:
                 status, headers, body = peer.answer(endpoint, query)
             else:
                 status, headers, body = 404, {}, b"nothing here"
-            self.send_response(status)
-            headers = {
-                "Content-Type": "application/json",
-                "Content-Length": str(len(body)),
-            } | headers
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
+            self.send(status, body, headers)
 
     return Handler

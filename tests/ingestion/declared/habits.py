@@ -2,18 +2,18 @@
 
 import base64
 import json
-import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from tests.ingestion.loopback import Answering, Loopback
 
 Row = dict[str, Any]
 Query = dict[str, str]
 Answer = tuple[Any, dict[str, str]]  # what becomes JSON (bytes are JSON already), and headers
 
 
-class Habits:
+class Habits(Loopback):
     """Serves `rows` at `/<habit>`; each of `HABITS` is a way of paging.
 
     `since` names the column that the parameter `since` (and `until`) goes by. `login` judges the
@@ -28,16 +28,7 @@ class Habits:
         self.between: Callable[[int], None] = lambda number: None
         self.asked: list[str] = []
         self.tokens = 0
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(_handler(self))
 
     def answer(self, habit: str, query: Query) -> Answer:
         rows = self.rows
@@ -131,45 +122,24 @@ def _cut(api: Habits, rows: list[Row], start: int) -> list[Row]:
     return rows[start : start + api.size]
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up is no news."""
-
-
-def _handler(api: Habits) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
+def _handler(api: Habits) -> type[Answering]:
+    class Handler(Answering):
         def do_GET(self) -> None:
             api.asked.append(self.path)
             api.between(len(api.asked))
             url = urlsplit(self.path)
             query = dict(parse_qsl(url.query))
             if not api.login(self.headers, query):
-                self._send(401, b'{"error": "who are you?"}', {})
+                self.send(401, b'{"error": "who are you?"}', {})
                 return
             said, headers = api.answer(url.path.strip("/"), query)
-            self._send(200, said if isinstance(said, bytes) else json.dumps(said).encode(), headers)
+            self.send(200, said if isinstance(said, bytes) else json.dumps(said).encode(), headers)
 
         def do_POST(self) -> None:
             sent = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
             good = sent.get("client_id") == "us" and sent.get("client_secret") == "s3cret"
             api.tokens += good
             said = json.dumps({"access_token": f"token{api.tokens}", "expires_in": 3600})
-            self._send(200 if good else 401, said.encode() if good else b"{}", {})
-
-        def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-            self.send_response(status)
-            own = {"Content-Type": "application/json", "Content-Length": str(len(body))}
-            for name, value in (own | headers).items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
+            self.send(200 if good else 401, said.encode() if good else b"{}", {})
 
     return Handler

@@ -117,7 +117,7 @@ def test_broken_rows_differ_in_one_column_of_one_row(fetch, fault, endpoint):
         assert broken == [sound[0], sound_row, *sound[2:]]
 
 
-@pytest.mark.parametrize("endpoint", NUMBERS.keys() & set(ENDPOINTS))
+@pytest.mark.parametrize("endpoint", sorted(NUMBERS.keys() & set(ENDPOINTS)))
 def test_a_number_out_of_range_is_negative(fetch, fault, endpoint):
     names = NUMBERS[endpoint]
     for column in names:

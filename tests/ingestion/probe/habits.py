@@ -1,11 +1,11 @@
 """One server with the habits of many: each path prefix pages and filters in its own way."""
 
 import json
-import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
+
+from tests.ingestion.loopback import Answering, Loopback
 
 Row = dict[str, Any]
 Query = dict[str, str]
@@ -115,7 +115,7 @@ HABITS: dict[str, Callable[[list[Row], Query, str], Answer]] = {
 }  # fmt: skip
 
 
-class Habits:
+class Habits(Loopback):
     """Serves TABLES at `/<habit>/<table>`; `/<habit>` is an index of links."""
 
     def __init__(self) -> None:
@@ -124,17 +124,7 @@ class Habits:
         self.header: tuple[str, str] | None = None  # a header that it insists on
         self.busy = 0  # requests to come that are told to wait a second
         self.asked: list[str] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(_handler(self))
 
     def answer(self, path: str, query: Query) -> Answer:
         """Status, JSON and headers."""
@@ -148,11 +138,8 @@ class Habits:
         return HABITS[habit](self.tables[table], query, f"{self.url}/{habit}/{table}")
 
 
-def _handler(habits: Habits) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
+def _handler(habits: Habits) -> type[Answering]:
+    class Handler(Answering):
         def do_GET(self) -> None:
             habits.asked.append(self.path)
             url = urlsplit(self.path)
@@ -164,15 +151,6 @@ def _handler(habits: Habits) -> type[BaseHTTPRequestHandler]:
                 status, body, headers = 401, {}, {"WWW-Authenticate": "Bearer"}
             else:
                 status, body, headers = habits.answer(url.path, query)
-            written = json.dumps(body).encode()
-            self.send_response(status)
-            for name, value in {"Content-Type": "application/json", **headers}.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(written)))
-            self.end_headers()
-            self.wfile.write(written)
-
-        def log_message(self, *_: object) -> None:
-            pass
+            self.send(status, json.dumps(body).encode(), headers)
 
     return Handler
