@@ -71,7 +71,9 @@ def cursor_resource(
         # a window starts where it is told; without one, the cursor and the look-back decide
         span = window or Window(since=None if start is None else back(start))
         known = current_ids(contract, cursor, span.since, span.until)
-        walk = Walk(state, known, first=newest is None)
+        walk = Walk(state, known, first=newest is None and "made" not in state)
+        if newest is None:
+            state["made"] = True  # its tables; a log may stay empty for long
         again = aside.again
         yield from aside.pages() if again else fetch(contract.table, span.since, span.until)
         if twice and not window and newest is not None:
