@@ -75,7 +75,7 @@ def test_a_job_that_is_stopped_drops_its_schemas_itself(shop: Shop) -> None:
 
 @pytest.mark.long
 def test_a_login_that_may_only_read_and_make_schemas_is_enough(shop: Shop) -> None:
-    name = "guest_of_ci"
+    name = "reader_of_ci"
     shop.ask(
         f"create role {name} login; grant create on database {shop.warehouse.dbname} to {name}; "
         f"grant usage on schema raw_shop, marts, ops to {name}; "

@@ -97,7 +97,8 @@ def test_airflow_gets_over_a_crash_and_publishes(
     found = airflow()
     assert found["state"] == "success"
     assert found["tasks"] == {
-        "ingest_jaffle_shop": ["success", 1], "build": ["success", 2],
+        "ingest_jaffle_shop": ["success", 1], "ingest_support": ["success", 1],
+        "build": ["success", 2],
         "publish": ["success", 1], "collect": ["success", 1],
     }  # fmt: skip
     assert found["outlets"]["ingest_jaffle_shop"] == ["ecluse_raw_jaffle_shop"]
@@ -111,7 +112,8 @@ def test_airflow_does_not_try_bad_data_again(clone: Path, airflow: Callable[...,
     found = airflow(**BAD)
     assert found["state"] == "failed"
     assert found["tasks"] == {
-        "ingest_jaffle_shop": ["success", 1], "build": ["failed", 1],
+        "ingest_jaffle_shop": ["success", 1], "ingest_support": ["success", 1],
+        "build": ["failed", 1],
         "publish": ["upstream_failed", 0], "collect": ["success", 1],
     }  # fmt: skip
     assert "the data is bad (exit code 3)" in found["said"]
@@ -126,7 +128,8 @@ def test_prefect_gets_over_a_crash_and_publishes(
     found = prefect()
     assert found["state"] == "Completed"
     assert found["tasks"] == {
-        "ingest jaffle_shop": ["Completed", 1], "build": ["Completed", 2],
+        "ingest jaffle_shop": ["Completed", 1], "ingest support": ["Completed", 1],
+        "build": ["Completed", 2],
         "publish": ["Completed", 1], "collect": ["Completed", 1],
     }  # fmt: skip
     record = record_of(clone, found)
@@ -137,7 +140,8 @@ def test_prefect_does_not_try_bad_data_again(clone: Path, prefect: Callable[...,
     found = prefect(**BAD)
     assert found["state"] == "Failed"
     assert found["tasks"] == {
-        "ingest jaffle_shop": ["Completed", 1], "build": ["Failed", 1],
+        "ingest jaffle_shop": ["Completed", 1], "ingest support": ["Completed", 1],
+        "build": ["Failed", 1],
         "publish": ["NotReady", 0], "collect": ["Completed", 1],
     }  # fmt: skip
     assert "the data is bad (exit code 3)" in found["said"]

@@ -26,7 +26,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A project that has published, with disks of their own below it."""
     root = copy_project(tmp_path_factory.mktemp("full") / "clone")
     with ExitStack() as stack:
-        for place, size in ((".warehouse", "160m"), (".warehouse/dlt", "8m"), ("runs", "8m")):
+        for place, size in ((".warehouse", "160m"), (".warehouse/dlt", "8m"), ("runs", "16m")):
             stack.enter_context(small_disk(root / place, size))
         stack.callback(ecluse, root, "stop")
         assert run(root, "run", HEALTHY)[0] == 0
@@ -79,7 +79,7 @@ def test_postgres_without_room(clone: Path, log_is_full: bool) -> None:
 
 def test_the_records_without_room(clone: Path) -> None:
     with full(clone / "runs"):
-        code, said = run(clone, "ingest", HEALTHY + 3, "records")
+        code, said = run(clone, "run", HEALTHY + 3, "records")
     assert code == 1
     assert said.startswith(f"ecluse: The disk is full: {clone / 'runs'}")
     assert run(clone, "ingest", HEALTHY + 3)[0] == 0
@@ -90,7 +90,7 @@ def test_the_records_without_room(clone: Path) -> None:
 
 def test_dlts_folder_without_room(clone: Path) -> None:
     with full(clone / ".warehouse" / "dlt"):
-        code, said = run(clone, "ingest", HEALTHY + 4, "dlt")
+        code, said = run(clone, "run", HEALTHY + 4, "dlt")
     assert code == 1
     assert said.startswith(f"ecluse: The disk is full: {clone / '.warehouse' / 'dlt'}")
     assert run(clone, "ingest", HEALTHY + 4)[0] == 0
