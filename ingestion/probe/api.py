@@ -23,6 +23,7 @@ Tell = Callable[[str], None]
 AS_OBJECTS = ({"_shape": "objects"}, {"format": "json"}, {"f": "json"}, {"_format": "json"})
 LEADS = {"url", "href"}
 ENTRY = LEADS | {"name", "kind", "title", "rel", "description", "method", "type"}
+NAMELESS = {"rows", "records", "results", "data", "list", "all"}  # ends of a path: /orders/rows
 MOST_LINKS = 200  # of an index; more is a list of something else
 
 
@@ -191,11 +192,12 @@ def _below(base: str, url: str) -> str:
 
 
 def _tables(paths: Iterable[str]) -> dict[str, str]:
-    """A table for each path: its last part, or all of it where two would have the same."""
+    """A table for each path: the last part that is a name, or all where two would have the same."""
     tables: dict[str, str] = {}
     for path in paths:
         parts = path.partition("?")[0].strip("/").split("/")
         parts[-1] = parts[-1].removesuffix(".json").removesuffix(".jsonld")
+        parts = parts[:-1] or parts if parts[-1] in NAMELESS else parts
         name = normal(parts[-1]).strip("_") or "rows"
         tables[path] = normal("_".join(parts)) if name in tables.values() else name
     return tables
