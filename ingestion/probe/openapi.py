@@ -1,5 +1,6 @@
 """What an OpenAPI (3) or Swagger (2) description says: lists, parameters, keys, types."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 import yaml
 
-from ingestion.errors import WrongSetting
+from ingestion.errors import SourceFailed, WrongSetting
 from ingestion.probe.asking import Asker
 from ingestion.probe.contracts import Said
 from ingestion.probe.paging import where_rows_are
@@ -53,9 +54,10 @@ def look_for_description(asker: Asker, url: str) -> dict[str, Any] | None:
     near = urljoin(url if url.endswith("/") else f"{url}/", "./")
     for base in dict.fromkeys((near, root)):
         for place in PLACES:
-            found = asker.ask(urljoin(base, place)).body
-            if is_description(found):
-                return found
+            with suppress(SourceFailed):  # some refuse, or hang up on, what they do not have
+                found = asker.ask(urljoin(base, place)).body
+                if is_description(found):
+                    return found
     return None
 
 

@@ -132,6 +132,9 @@ def _handler(api: Habits) -> type[Answering]:
             if not api.login(self.headers, query):
                 self.send(401, b'{"error": "who are you?"}', {})
                 return
+            if url.path.strip("/") not in HABITS:
+                self.send(403, b"", {})  # as some do to what they do not have
+                return
             said, headers = api.answer(url.path.strip("/"), query)
             self.send(200, said if isinstance(said, bytes) else json.dumps(said).encode(), headers)
 
