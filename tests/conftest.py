@@ -82,6 +82,12 @@ def pytest_configure() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A worker more than cores: tests wait for servers a quarter of their time, long ones less."""
+    return (os.cpu_count() or 1) + ("not long" in config.option.markexpr)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests first: a worker that begins one at the end would work on alone.
 

@@ -6,7 +6,7 @@ from tests.drift.labelled import labelled
 from tests.drift.scoring import ours, score, z_score
 from tests.drift.series import simulate
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 def test_f1_on_the_simulation() -> None:

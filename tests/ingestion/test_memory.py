@@ -35,7 +35,7 @@ def load_in_a_process(server: Warehouse, work: str, orders: int) -> tuple[int, i
     return rows, megabytes
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_ten_times_the_rows_do_not_take_ten_times_the_memory(server, tmp_path):
     few, little = load_in_a_process(server, str(tmp_path / "few"), 40_000)
     many, more = load_in_a_process(server, str(tmp_path / "many"), 400_000)

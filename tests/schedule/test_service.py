@@ -21,7 +21,7 @@ from tests.newcomer import copy_project, ecluse, environment, settings_for
 from tests.orchestration.small import load, write_small_models
 
 SECRET = "geheim-geheim-geheim"
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
