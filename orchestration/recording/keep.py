@@ -10,16 +10,17 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 import click
 
 from orchestration.demo import demo_for
 from orchestration.environment import tool_environment
-from orchestration.errors import ConfigurationError, DataRejected, IngestionStopped
+from orchestration.errors import DataRejected
+from orchestration.publication.sql import ddl
 from orchestration.recording.replay import others
 from orchestration.settings import Settings
+from orchestration.taking_in import as_errors_of_a_run
 from orchestration.warehouse import Warehouse, open_warehouse
 
 if TYPE_CHECKING:
@@ -51,14 +52,11 @@ def compare_source(settings: Settings, source: str, folder: Path, as_json: bool)
         DataRejected: something moved.
         ConfigurationError: there is no recording.
     """
-    from ingestion.errors import WrongSetting
     from ingestion.recording.cassette import interactions, read_about
     from ingestion.recording.moved import moved
 
-    try:
+    with as_errors_of_a_run():
         about = read_about(folder)
-    except WrongSetting as error:
-        raise ConfigurationError(str(error)) from None
     now = settings.state_dir / "recordings" / source
     try:
         _record(settings, source, now, about.pages)
@@ -79,8 +77,8 @@ def compare_source(settings: Settings, source: str, folder: Path, as_json: bool)
 
 
 def _record(settings: Settings, source: str, folder: Path, pages: int | None) -> "LoadRecord":
-    from ingestion.errors import RowsRejected, SourceFailed, WrongSetting
     from ingestion.load import LoadRecord, load
+    from ingestion.pages import plain_url
     from ingestion.recording.cassette import Recording, recording, variables_of
 
     warehouse = open_warehouse(settings)
@@ -88,44 +86,34 @@ def _record(settings: Settings, source: str, folder: Path, pages: int | None) ->
     now, prefix = datetime.now(UTC), f"SOURCES__{source.upper()}__"
     loaded = LoadRecord(source, PREFIX + source, now)
     with ExitStack() as stack:
-        options = _options(settings, source, stack)
+        demo = stack.enter_context(demo_for(settings, (source,), moves=False))
+        options = demo.options(source)
         base_url = options.get("base_url") or variables_of(source).get(f"{prefix}BASE_URL")
         moment = now.isoformat(timespec="seconds")
-        about = Recording(source, moment, _without_login(base_url), pages)
+        shown = plain_url(base_url).partition("?")[0] if base_url else None
+        about = Recording(source, moment, shown, pages)
         stack.enter_context(_thrown_away(warehouse, loaded.dataset))
         stack.enter_context(recording(folder, about, others(settings)))
-        try:
-            return load(
-                source,
-                warehouse.url(),
-                settings.dlt_dir / "recordings",
-                watch=_watcher(),
-                record=loaded,
-                most_pages=pages,
-                **options,
-            )
-        except RowsRejected as error:
-            raise DataRejected(str(error)) from error
-        except WrongSetting as error:
-            raise ConfigurationError(str(error)) from error
-        except SourceFailed as error:
-            raise IngestionStopped(str(error)) from error
-
-
-def _options(settings: Settings, source: str, stack: ExitStack) -> dict[str, Any]:
-    return stack.enter_context(demo_for(settings, (source,), moves=False)).options(source)
+        stack.enter_context(as_errors_of_a_run())
+        return load(
+            source,
+            warehouse.url(),
+            settings.dlt_dir / "recordings",
+            watch=_watcher(),
+            record=loaded,
+            most_pages=pages,
+            **options,
+        )
 
 
 @contextmanager
 def _thrown_away(warehouse: Warehouse, dataset: str) -> Iterator[None]:
     """Drop the dataset, and the one that dlt merges from, before and after."""
-    from psycopg2 import sql
 
     def drop() -> None:
         with warehouse.session() as session, session.cursor() as cursor:
             for name in (dataset, f"{dataset}_loading"):
-                command = sql.SQL("drop schema if exists {} cascade")
-                cursor.execute(command.format(sql.Identifier(name)))
+                ddl(cursor, "drop schema if exists {} cascade", name)
 
     drop()
     try:
@@ -142,10 +130,3 @@ def _watcher() -> Callable[[str, str, int, int | None], None]:
             click.echo(f"{name}: {done:,} rows" if of else name, err=True)
 
     return watch
-
-
-def _without_login(url: str | None) -> str | None:
-    if url is None:
-        return None
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()

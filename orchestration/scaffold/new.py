@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 import click
 
-from orchestration.errors import ConfigurationError, IngestionStopped
+from orchestration.errors import ConfigurationError
 from orchestration.scaffold.names import check_name
 from orchestration.settings import Settings
+from orchestration.taking_in import as_errors_of_a_run
 
 if TYPE_CHECKING:
     from ingestion.probe.found import Found, Resource, Wish
@@ -51,38 +52,33 @@ def new_source(
 
 
 def _look(settings: Settings, name: str, wish: "Wish", auth: str) -> "Found":
-    from ingestion.errors import SourceFailed, WrongSetting
+    from ingestion.errors import WrongSetting
     from ingestion.home import at_home
 
     scheme = urlsplit(wish.url).scheme
     # where dlt finds its secrets.toml
     os.environ.update(DLT_PROJECT_DIR=str(settings.root / "ingestion"),
                       DLT_DATA_DIR=str(settings.dlt_dir))  # fmt: skip
-    try:
-        with at_home():
-            if scheme in ("http", "https"):
-                from ingestion.probe.api import look_at_api
-                from ingestion.probe.login import make_auth, parse_auth
+    with as_errors_of_a_run(), at_home():
+        if scheme in ("http", "https"):
+            from ingestion.probe.api import look_at_api
+            from ingestion.probe.login import make_auth, parse_auth
 
-                login = parse_auth(auth) if auth else None
-                found = look_at_api(wish, make_auth(login, name) if login else None, _progress)
-                if login:
-                    found.auth, found.secrets = login.config, login.secrets
-                return found
-            if auth:
-                raise WrongSetting("--auth is for APIs: the password of a database comes from "
-                                   f"SOURCES__{name.upper()}__PASSWORD.")  # fmt: skip
-            if scheme in FILES or "://" not in wish.url:
-                from ingestion.probe.files import look_at_files
+            login = parse_auth(auth) if auth else None
+            found = look_at_api(wish, make_auth(login, name) if login else None, _progress)
+            if login:
+                found.auth, found.secrets = login.config, login.secrets
+            return found
+        if auth:
+            raise WrongSetting("--auth is for APIs: the password of a database comes from "
+                               f"SOURCES__{name.upper()}__PASSWORD.")  # fmt: skip
+        if scheme in FILES or "://" not in wish.url:
+            from ingestion.probe.files import look_at_files
 
-                return look_at_files(wish, _progress)
-            from ingestion.probe.database import look_at_database
+            return look_at_files(wish, _progress)
+        from ingestion.probe.database import look_at_database
 
-            return look_at_database(wish, name, _progress)
-    except WrongSetting as error:
-        raise ConfigurationError(str(error)) from error
-    except SourceFailed as error:
-        raise IngestionStopped(str(error)) from error
+        return look_at_database(wish, name, _progress)
 
 
 def _progress(said: str) -> None:

@@ -9,16 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.dead_runs import end_sessions
 from orchestration.demo import Demo, demo_for
-from orchestration.errors import (
-    ConfigurationError,
-    DataRejected,
-    IngestionStopped,
-    find_interrupt,
-)
 from orchestration.recording.replay import replayed
 from orchestration.records import INTERRUPTED
 from orchestration.roles import share_raw
 from orchestration.steps.lineage import loaded_source
+from orchestration.taking_in import as_errors_of_a_run
 
 if TYPE_CHECKING:
     from ingestion.intake import Window
@@ -80,7 +75,6 @@ def load_source(
 
     `demo` stands in for an API that nobody has named.
     """
-    from ingestion.errors import RowsRejected, SourceFailed, WrongSetting
     from ingestion.load import LoadRecord, load
 
     record = LoadRecord(name, f"raw_{name}", datetime.now(UTC))
@@ -98,29 +92,21 @@ def load_source(
         run.events.load_started(record, *days)
         stack.callback(run.events.load_ended, record, partial(loaded_source, run, record))
         try:
-            load(
-                name,
-                run.loader.url(),
-                run.settings.dlt_dir / "pipelines",
-                run.folder.path / "dlt",
-                watch=partial(_watched, run, record),
-                record=record,
-                run_id=run.record.run_id,
-                again=again,
-                **options,
-            )
+            with as_errors_of_a_run():
+                load(
+                    name,
+                    run.loader.url(),
+                    run.settings.dlt_dir / "pipelines",
+                    run.folder.path / "dlt",
+                    watch=partial(_watched, run, record),
+                    record=record,
+                    run_id=run.record.run_id,
+                    again=again,
+                    **options,
+                )
         except KeyboardInterrupt:
             record.error = INTERRUPTED
             raise
-        except RowsRejected as error:
-            raise DataRejected(str(error)) from error
-        except WrongSetting as error:
-            raise ConfigurationError(str(error)) from error
-        except SourceFailed as error:
-            if interrupt := find_interrupt(error):
-                record.error = INTERRUPTED
-                raise interrupt from None
-            raise IngestionStopped(str(error)) from error
     _tell(run, record)
 
 
