@@ -3,6 +3,8 @@
 They stay there until the test runs again. Personal data is masked for whoever is shown them.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from orchestration.artifacts import read_hidden
@@ -10,7 +12,7 @@ from orchestration.records import read_runs
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import connection
+    from psycopg2.extensions import connection, cursor
 
 SCHEMA = "quarantine"
 MASK = "***"
@@ -27,14 +29,28 @@ def failed_rows(
         cursor.execute("select to_regclass(%s)", (table.as_string(cursor),))
         if cursor.fetchone() == (None,):
             return None
-        cursor.execute(sql.SQL("select * from {} limit %s").format(table), (limit,))
-        names = [column.name for column in cursor.description or ()]
-        hidden = _personal(settings, test, names)
-        return [
-            {name: MASK if name in hidden and value is not None else value
-             for name, value in zip(names, row, strict=True)}
-            for row in cursor.fetchall()
-        ]  # fmt: skip
+        return masked_rows(cursor, SCHEMA, test, limit, partial(_personal, settings, test))
+
+
+def masked_rows(
+    cursor: "cursor",
+    schema: str,
+    table: str,
+    limit: int | None,
+    hidden_of: Callable[[list[str]], set[str]],
+) -> list[dict[str, Any]]:
+    """Rows of a table; `hidden_of` says of its columns which are personal."""
+    from psycopg2 import sql
+
+    place = sql.Identifier(schema, table)
+    cursor.execute(sql.SQL("select * from {} limit %s").format(place), (limit,))
+    names = [column.name for column in cursor.description or ()]
+    hidden = hidden_of(names)
+    return [
+        {name: MASK if name in hidden and value is not None else value
+         for name, value in zip(names, row, strict=True)}
+        for row in cursor.fetchall()
+    ]  # fmt: skip
 
 
 def _personal(settings: Settings, test: str, names: list[str]) -> set[str]:

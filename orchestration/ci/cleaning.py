@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestration.ci import space
-from orchestration.doctor.leftovers import HAS_OPS, STRAYS
+from orchestration.doctor.leftovers import HAS_OPS, STRAYS, half_written
 from orchestration.errors import RunLocked
 from orchestration.lock import run_lock
 from orchestration.publication.sql import ddl
@@ -29,7 +29,7 @@ def clean_up(settings: Settings, yes: bool, as_json: bool) -> None:
                 space.clear(session, name)
     strays, note = _strays(warehouse, yes)
     found |= dict.fromkeys(strays, "belongs to no version")
-    for part in settings.runs_dir.glob("*/*.part"):
+    for part in half_written(settings):
         found[str(part.relative_to(settings.root))] = "half-written"
         if yes:
             part.unlink(missing_ok=True)

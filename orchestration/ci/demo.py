@@ -8,10 +8,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from orchestration.ci.baseline import find_baseline
+from orchestration.ci.baseline import Baseline, find_baseline
 from orchestration.errors import BAD_DATA, EcluseError
 from orchestration.settings import ROOT, Settings, load_settings
-from orchestration.warehouse import open_warehouse
+from orchestration.warehouse import Warehouse, open_warehouse
 
 COPIED = (
     "dbt_project", "dbt_project.yml", "profiles.yml", "pyproject.toml", ".sqlfluff", "ingestion",
@@ -53,15 +53,13 @@ def copy_changed(root: Path, into: Path) -> str:
 
 def demonstrate(settings: Settings, limit: int = 10) -> int:
     """Publish something if nothing is, and show the pull request; returns what `ecluse ci` does."""
-    with open_warehouse(settings).session() as session:
-        found = find_baseline(session, settings, None)
+    warehouse = open_warehouse(settings)
+    found = _live(settings, warehouse)
     if found.version is None:
         subprocess.run(
             [sys.executable, "-m", "orchestration", "run"], cwd=settings.root, check=True
         )
-    warehouse = open_warehouse(settings)
-    with warehouse.session() as session:
-        found = find_baseline(session, settings, None)
+        found = _live(settings, warehouse)
     with tempfile.TemporaryDirectory(prefix="ecluse-pr-") as folder:
         copy = Path(folder)
         print(f"A pull request changes this:\n\n{copy_changed(settings.root, copy)}\n", flush=True)
@@ -72,6 +70,11 @@ def demonstrate(settings: Settings, limit: int = 10) -> int:
             env=os.environ | {"ECLUSE_WAREHOUSE_URL": warehouse.url(), "PYTHONPATH": str(copy)},
         )  # fmt: skip
     return done.returncode
+
+
+def _live(settings: Settings, warehouse: Warehouse) -> Baseline:
+    with warehouse.session() as session:
+        return find_baseline(session, settings, None)
 
 
 def main() -> None:

@@ -110,18 +110,26 @@ class Report:
         return [test for test in self.tests if test.status in statuses]
 
 
-def read_limits(root: Path, mart: str = "") -> Limits:
-    """The limits of the project, or of one mart, in pyproject.toml.
+def read_limits(root: Path) -> Limits:
+    """The limits of the project in pyproject.toml.
 
     Raises:
         ConfigurationError: a name or a value there is wrong; says which.
     """
+    return _limits(_configured(root), "")
+
+
+def _configured(root: Path) -> dict[str, Any]:
     path = root / "pyproject.toml"
     try:
         text = path.read_text() if path.exists() else ""
-        given: Any = tomllib.loads(text).get("tool", {}).get("ecluse", {}).get("ci", {})
+        found: Any = tomllib.loads(text).get("tool", {}).get("ecluse", {}).get("ci", {})
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path.name} is not TOML: {error}.") from error
+    return dict(found)
+
+
+def _limits(given: Mapping[str, Any], mart: str) -> Limits:
     own = {name: value for name, value in given.items() if name != "marts"}
     return _checked({**asdict(Limits()), **own, **given.get("marts", {}).get(mart, {})})
 
@@ -145,10 +153,11 @@ def judge(report: Report, root: Path, allow: Collection[str]) -> None:
         ConfigurationError: the limits cannot be read.
     """
     found = [*_of_work(report), *_of_tests(report), *_of_breaking(report)]
+    configured = _configured(root)
     for mart, difference in report.marts.items():
-        found += _of_rows(mart, difference, read_limits(root, mart))
+        found += _of_rows(mart, difference, _limits(configured, mart))
     for cost in report.cost:
-        found += _of_cost(cost, read_limits(root, cost.name))
+        found += _of_cost(cost, _limits(configured, cost.name))
     report.allowed = [each for each in found if each.kind in allow]
     report.objections = [each for each in found if each.kind not in allow]
 
@@ -172,7 +181,7 @@ def _of_work(report: Report) -> Iterator[Objection]:
 def _of_tests(report: Report) -> Iterator[Objection]:
     for test in report.of_status("fail"):
         counted = test.failures and not test.unique_id.startswith("unit_test.")
-        rows = f" ({test.failures:,} row{'s' * (test.failures != 1)})" if counted else ""
+        rows = f" ({in_rows(test.failures or 0)})" if counted else ""
         yield Objection("tests", f"the test {test.name} fails{rows}")
 
 
@@ -194,6 +203,11 @@ def _of_cost(cost: Cost, limits: Limits) -> Iterator[Objection]:
     if limits.slower and before and cost.seconds > max(SHORT, limits.slower * before):
         times = f"{cost.seconds / before:.1f} times as long as before"
         yield Objection("slower", f"{cost.name} takes {times}, the limit is {limits.slower:g}")
+
+
+def in_rows(count: int) -> str:
+    """A number of rows in words."""
+    return f"{count:,} row{'s' * (count != 1)}"
 
 
 def percent(share: float) -> str:

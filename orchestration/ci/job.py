@@ -1,6 +1,7 @@
 """The steps of `ecluse ci`: parse, lint, build, test, compare."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ from orchestration.ci.selection import (
 from orchestration.ci.space import space_name
 from orchestration.console import Console
 from orchestration.errors import BuildBroke, MovedOn
+from orchestration.failures import SCHEMA as QUARANTINE
+from orchestration.failures import masked_rows
 from orchestration.history.diff import compare
 from orchestration.publication.sql import ddl, relations
 from orchestration.publication.versions import LIVE, standing_in
@@ -212,16 +215,12 @@ class Job:
     def _rows_of(self, test: TestResult) -> FailedRows:
         """Some of the rows that fail a test."""
         name = (test.stored_in or "").rpartition(".")[2].strip('"')
+        schema = f"{space_name(self.record.run_id)}_{QUARANTINE}"
         with self.session.cursor() as cursor:
-            ddl(cursor, "select * from {}.{} limit 5", self.schema[:-5] + "quarantine", name)
-            columns = [each.name for each in cursor.description or ()]
-            hidden = read_hidden(self._kept, name, columns)
-            shown = tuple({
-                column: "***" if column in hidden and value is not None
-                else None if value is None else str(value)
-                for column, value in zip(columns, row, strict=True)
-            } for row in cursor.fetchall())  # fmt: skip
-        return FailedRows(test.name, shown)
+            found = masked_rows(cursor, schema, name, 5, partial(read_hidden, self._kept, name))
+        shown = ({column: None if value is None else str(value) for column, value in row.items()}
+                 for row in found)  # fmt: skip
+        return FailedRows(test.name, tuple(shown))
 
     def _cost(self) -> list[Cost]:
         before = seconds_before(self.session, [node.unique_id for node in self.report.nodes])

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from orchestration.ci.findings import Cost, Report, percent
+from orchestration.ci.findings import Cost, Report, in_rows, percent
 from orchestration.errors import without_values
 from orchestration.history.diff import Difference, Row
 from orchestration.history.version_diff import headline
@@ -124,13 +124,9 @@ def _tests(report: Report) -> Iterator[str]:
         if test.unique_id.startswith("unit_test."):
             yield from ("", f"{mark} `{test.name}`", *_fenced(test.message or ""))
             continue
-        yield from ("", f"{mark} `{test.name}`: {_rows_in_words(test.failures or 0)}")
+        yield from ("", f"{mark} `{test.name}`: {in_rows(test.failures or 0)}")
         for rows in (each.rows for each in report.failed_rows if each.test == test.name):
             yield from ("", *_of_rows(rows)) if rows else ()
-
-
-def _rows_in_words(count: int) -> str:
-    return f"{count:,} row{'s' * (count != 1)}"
 
 
 def _lint(report: Report) -> Iterator[str]:

@@ -13,30 +13,12 @@ from orchestration.ci.findings import Report, exit_code, judge, read_limits
 from orchestration.ci.job import Job, Options
 from orchestration.ci.markdown import as_markdown
 from orchestration.ci.space import application, held_space, space_name
+from orchestration.concluding import fail
 from orchestration.console import Console
 from orchestration.environment import ci_environment, tool_environment
-from orchestration.errors import (
-    BAD_DATA,
-    BROKEN,
-    LOCKED,
-    ConfigurationError,
-    EcluseError,
-    GateClosed,
-    interrupt_code,
-)
+from orchestration.errors import BROKEN, ConfigurationError, EcluseError, GateClosed
 from orchestration.interrupts import interruptible
-from orchestration.records import BROKEN as BROKE
-from orchestration.records import (
-    CANCELLED,
-    CI,
-    INTERRUPTED,
-    PASSED,
-    REJECTED,
-    RUNNING,
-    RunFolder,
-    RunRecord,
-    write_whole,
-)
+from orchestration.records import CI, PASSED, RUNNING, RunFolder, RunRecord, write_whole
 from orchestration.run import new_record
 from orchestration.settings import Settings
 from orchestration.warehouse import open_warehouse
@@ -123,14 +105,9 @@ def _closed(report: Report) -> EcluseError | None:
 
 
 def _ended(record: RunRecord, error: BaseException | None) -> None:
-    record.finished_at, record.exit_code = datetime.now(UTC), 0
-    record.status = PASSED
-    if isinstance(error, KeyboardInterrupt):
-        record.status, record.reason = CANCELLED, INTERRUPTED
-        record.exit_code = interrupt_code(error)
-    elif error is not None:
-        record.exit_code, record.reason = getattr(error, "exit_code", BROKEN), str(error)
-        record.status = {BAD_DATA: REJECTED, LOCKED: "locked"}.get(record.exit_code, BROKE)
+    record.finished_at, record.exit_code, record.status = datetime.now(UTC), 0, PASSED
+    if error is not None:
+        fail(record, error)
 
 
 def as_json(report: Report) -> str:

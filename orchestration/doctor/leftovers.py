@@ -1,6 +1,7 @@
 """What dead runs may have left. The next run puts most of it right by itself."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.ci.space import leftovers as dead_jobs
@@ -38,10 +39,14 @@ def look(settings: Settings, session: "connection") -> Iterator[Finding]:
             yield well("leftovers", f"at work now: {holder}")
             return
         found = list(_of_the_dead(cursor))
-    parts = [path.name for path in settings.runs_dir.glob("*/*.part")]
-    if parts:
-        found.append(warned("leftovers", f"{len(parts)} half-written files in runs/", HEALS))
+    if parts := half_written(settings):
+        found.append(warned("leftovers", f"{len(parts)} half-written files in runs/", CLEAN))
     yield from found or [well("leftovers", "none")]
+
+
+def half_written(settings: Settings) -> list[Path]:
+    """Files of runs that were killed while they wrote them; no later run comes back to them."""
+    return sorted(settings.runs_dir.glob("*/*.part"))
 
 
 def _of_the_dead(cursor: "cursor") -> Iterator[Finding]:

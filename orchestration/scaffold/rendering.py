@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from orchestration.scaffold.python_code import STEP, WIDTH, Call, Name, code
-from orchestration.scaffold.staging import Shown, View, views_of
+from orchestration.scaffold.staging import Shown, View, as_sent, views_of
 
 if TYPE_CHECKING:
     from ingestion.contract import Column, Contract
@@ -192,8 +192,7 @@ def _lists(parent: "Contract") -> Iterator[Table]:
 
 def _described(contract: "Contract", where: set[str]) -> list[Shown]:
     own = [
-        Shown(each.name, each.name, "", f"`{each.name.replace('__', '.')}` as sent.", each.pii)
-        for each in contract.columns
+        Shown(each.name, each.name, "", as_sent(each.name), each.pii) for each in contract.columns
     ]
     return own + [Shown(name, name, "", words) for name, words, place in DLT if place in where]
 

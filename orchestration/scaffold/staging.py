@@ -60,6 +60,11 @@ class View:
                 yield group, found
 
 
+def as_sent(column: str) -> str:
+    """What can be said of a column that nobody has described: where in the JSON it comes from."""
+    return f"`{column.replace('__', '.')}` as sent."
+
+
 def views_of(source: str, resources: "Iterable[Resource]") -> list[View]:
     """A view for each raw table, those of nested lists after their own."""
     return [view for each in resources for view in _views(source, each)]
@@ -119,10 +124,8 @@ def _shown(contract: "Contract", column: "Column") -> Shown:
         alias = f"{one}_{alias}"
     is_id = name in contract.key or alias.endswith(("_id", "_uuid", "_key", "_code"))
     group = "ids" if is_id else GROUPS[column.type]
-    path = name.replace("__", ".")
-    words = (
-        f"Which {one.replace('_', ' ')} it is." if name in contract.key else f"`{path}` as sent."
-    )
+    own = f"Which {one.replace('_', ' ')} it is."
+    words = own if name in contract.key else as_sent(name)
     return Shown(name, alias, group, words, column.pii)
 
 

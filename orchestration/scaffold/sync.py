@@ -10,6 +10,7 @@ import click
 
 from orchestration.errors import BAD_DATA, ConfigurationError, EcluseError
 from orchestration.scaffold.editing import documents, with_columns, with_selected
+from orchestration.scaffold.staging import as_sent
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def _named(said: Said, table: str, column: str) -> tuple[str, ...]:
 def _add(root: Path, said: Said, slips: list[Slip]) -> None:
     """Write new columns into sources.yml, the staging view and what models.yml says of it."""
     for table in dict.fromkeys(slip.table for slip in slips):
-        new = [(slip.column, f"`{slip.column.replace('__', '.')}` as sent.", slip.pii)
+        new = [(slip.column, as_sent(slip.column), slip.pii)
                for slip in slips if slip.table == table]  # fmt: skip
         source = next(slip.source for slip in slips if slip.table == table)
         path = said.files[table]
